@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Text and bytes are slices: a pointer and a length, never required to end in NUL.
+ * A slice owns nothing. An empty slice may have a NULL pointer.
+ */
+#ifndef CRIER_BASE_SLICE_H
+#define CRIER_BASE_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct crier_slice {
+    const char *data;
+    size_t len;
+};
+
+#define CRIER_SLICE(literal) ((struct crier_slice){(literal), sizeof(literal) - 1})
+/* For printf("%.*s", CRIER_SLICE_ARG(s)). */
+#define CRIER_SLICE_ARG(s) (int)(s).len, (s).data ? (s).data : ""
+
+/* A C string; NULL is empty. */
+struct crier_slice crier_slice_of(const char *text);
+bool crier_slice_eq(struct crier_slice a, struct crier_slice b);
+/* Folds ASCII letters only. */
+bool crier_slice_eq_nocase(struct crier_slice a, struct crier_slice b);
+/* By bytes, as memcmp, then by length. */
+int crier_slice_cmp(struct crier_slice a, struct crier_slice b);
+bool crier_slice_starts(struct crier_slice s, struct crier_slice prefix);
+bool crier_slice_ends(struct crier_slice s, struct crier_slice suffix);
+/* Clamped to s. */
+struct crier_slice crier_slice_sub(struct crier_slice s, size_t from, size_t len);
+/* Outer SP and HTAB off. */
+struct crier_slice crier_slice_trim(struct crier_slice s);
+/* Index of the first byte c, or s.len. */
+size_t crier_slice_find(struct crier_slice s, char c);
+/* Index of the first CR or LF, or s.len. Looks at no byte beyond it, so that cutting a text
+ * into lines is linear whichever of them it uses. */
+size_t crier_slice_find_eol(struct crier_slice s);
+/* Cuts at the first sep: returns what is before it and leaves the rest in *s. With no sep it
+ * returns all and leaves *s with NULL data. */
+struct crier_slice crier_slice_cut(struct crier_slice *s, char sep);
+/* 1*DIGIT only, no sign, no space. 0; -EINVAL: no number; -ERANGE: does not fit. */
+int crier_slice_to_u64(struct crier_slice s, uint64_t *ret_value);
+
+#endif
