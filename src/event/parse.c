@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The event-stream parser (WHATWG HTML 9.2.5 and 9.2.6).
+ *
+ *    input --> pass_start --> take_line --> use_line --> use_comment ----> item (comment)
+ *             (drops a BOM)       |             |------> use_field ------> item (retry)
+ *                                 |             |           '-> set_field: data, type, id
+ *                                 v             '------> dispatch -------> item (event, id)
+ *                       MORE: `line` keeps               (blank line)
+ *                       what has no end yet
+ *
+ * A line that lies whole in the input is used where it lies; only one that is cut by the end of
+ * the input is gathered in `line`. Each byte is looked at once for the end of its line, and
+ * copied at most twice, so the cost is linear however the input is split.
+ *
+ * Line ends are CR, LF and CRLF. A CR ends its line at once: to wait for an LF would hold the
+ * event back until the next one. Instead skip_lf swallows an LF should it come next, in
+ * whichever chunk.
+ *
+ * Buffers of the standard: `data` and `type` of the block; `id_buffer`, which is taken over as
+ * last_id when the block ends. The standard's id buffer outlives the block; here it is empty
+ * between blocks and own_id says whether it counts, which comes to the same, makes the drop of
+ * an unfinished block trivial (its id goes with it), and gives "seeded with the known last id"
+ * for nothing.
+ *
+ * UTF-8: line ends, the colon and the field names are ASCII, so no code point spans two fields,
+ * and repairing each value by itself is the same as decoding the stream. In strict mode each
+ * whole line must be well-formed, comments and unknown fields too.
+ *
+ * Invariants
+ *   (1) line + data + type + id_buffer <= max_bytes whenever next() answers MORE
+ *   (2) whether and where that bound is hit does not depend on how the input was split
+ *   (3) failed is 0 or the error that every next() answers until end()
+ *
+ * Items borrow from the buffers (or from the input): they are emptied at the start of the next
+ * call. What can fail: memory, the bound, and in strict mode the encoding.
+ */
+#include "event/parse.h"
+
+#include "base/utf8.h"
+#include <assert.h>
+
+enum {
+    DEFAULT_MAX_BYTES = 1024 * 1024,
+    BOM_PAST = 4,
+};
+
+static const char bom[3] = "\xEF\xBB\xBF";
+
+/* ---- block ---- */
+
+static void clear_block(struct crier_parser *p)
+{
+    crier_buf_clear(&p->data);
+    crier_buf_clear(&p->type);
+    crier_buf_clear(&p->id_buffer);
+    p->block_line = 0;
+    p->block_open = false;
+    p->own_id = false;
+    p->clear_pending = false;
+}
+
+/* With `line` more bytes of line, are we within the bound? */
+static int check_size(const struct crier_parser *p, size_t line)
+{
+    size_t block = p->data.len + p->type.len + p->id_buffer.len; /* <= max_bytes + one value */
+
+    return block > p->max_bytes || line > p->max_bytes - block ? -EMSGSIZE : 0;
+}
+
+/* P11. 0: *ret_item is filled; CRIER_PARSER_MORE: there is nothing to tell. */
+static int dispatch(struct crier_parser *p, struct crier_item *ret_item)
+{
+    struct crier_slice data = crier_buf_slice(&p->data);
+    struct crier_slice type = crier_buf_slice(&p->type);
+
+    if (p->own_id) {
+        struct crier_buf old = p->last_id;
+
+        p->last_id = p->id_buffer;
+        p->id_buffer = old;
+    }
+    if (data.len == 0 && !p->own_id) {
+        clear_block(p);
+        return CRIER_PARSER_MORE;
+    }
+    *ret_item = (struct crier_item){
+        .kind = data.len > 0 ? CRIER_ITEM_EVENT : CRIER_ITEM_ID,
+        .id = crier_buf_slice(&p->last_id),
+        .own_id = p->own_id,
+        .line = p->block_line,
+    };
+    if (data.len > 0) {
+        ret_item->data = crier_slice_sub(data, 0, data.len - 1); /* but for the last LF */
+        ret_item->type = type.len > 0 ? type : CRIER_SLICE("message");
+    }
+    p->clear_pending = true;
+    return 0;
+}
+
+/* ---- fields ---- */
+
+static int set_field(struct crier_parser *p, struct crier_buf *field, struct crier_slice value)
+{
+    p->block_open = true;
+    crier_utf8_repair(field, value);
+    if (field == &p->data)
+        crier_buf_byte(field, '\n');
+    /* A repair makes up to three bytes of one: take_line will see it. */
+    return crier_buf_error(field);
+}
+
+/* P8 to P10. */
+static bool parse_retry(struct crier_slice value, uint32_t *ret_ms)
+{
+    uint64_t ms;
+    int r = crier_slice_to_u64(value, &ms);
+
+    if (r == -EINVAL)
+        return false;
+    *ret_ms = r < 0 || ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
+    return true;
+}
+
+static void
+item_start(struct crier_parser *p, enum crier_item_kind kind, struct crier_item *item)
+{
+    *item = (struct crier_item){
+        .kind = kind,
+        .id = crier_buf_slice(&p->last_id),
+        .line = p->block_line,
+    };
+}
+
+/* One line with a name: P8. Returns as dispatch() does. */
+static int use_field(struct crier_parser *p,
+                     struct crier_slice name,
+                     struct crier_slice value,
+                     struct crier_item *ret_item)
+{
+    struct crier_buf *field = NULL;
+    uint32_t retry_ms;
+    int r;
+
+    if (crier_slice_eq(name, CRIER_SLICE("data"))) {
+        field = &p->data;
+    } else if (crier_slice_eq(name, CRIER_SLICE("event"))) {
+        field = &p->type;
+        crier_buf_clear(field);
+    } else if (crier_slice_eq(name, CRIER_SLICE("id"))) {
+        /* With a NUL it is as if it were not there: an earlier id of the block stays. */
+        if (crier_slice_find(value, '\0') < value.len)
+            return CRIER_PARSER_MORE;
+        field = &p->id_buffer;
+        crier_buf_clear(field);
+        p->own_id = true;
+    } else if (crier_slice_eq(name, CRIER_SLICE("retry")) && parse_retry(value, &retry_ms)) {
+        item_start(p, CRIER_ITEM_RETRY, ret_item);
+        ret_item->retry_ms = retry_ms;
+        return 0;
+    }
+    if (!field)
+        return CRIER_PARSER_MORE;
+    r = set_field(p, field, value);
+    return r < 0 ? r : CRIER_PARSER_MORE;
+}
+
+static int
+use_comment(struct crier_parser *p, struct crier_slice text, struct crier_item *ret_item)
+{
+    if (!(p->flags & CRIER_PARSER_COMMENTS))
+        return CRIER_PARSER_MORE;
+    crier_buf_clear(&p->comment);
+    crier_utf8_repair(&p->comment, text);
+    if (crier_buf_error(&p->comment) < 0)
+        return -ENOMEM;
+    item_start(p, CRIER_ITEM_COMMENT, ret_item);
+    ret_item->comment = crier_buf_slice(&p->comment);
+    return 0;
+}
+
+/* P7. Returns as dispatch() does, or an error. */
+static int
+use_line(struct crier_parser *p, struct crier_slice line, struct crier_item *ret_item)
+{
+    struct crier_slice name, value;
+
+    if (line.len == 0)
+        return dispatch(p, ret_item);
+    if ((p->flags & CRIER_PARSER_STRICT) && !crier_utf8_valid(line))
+        return -EILSEQ;
+    if (p->block_line == 0)
+        p->block_line = p->line_number;
+    value = line;
+    name = crier_slice_cut(&value, ':');
+    if (name.len == 0)
+        return use_comment(p, value, ret_item);
+    if (crier_slice_starts(value, CRIER_SLICE(" ")))
+        value = crier_slice_sub(value, 1, value.len);
+    return use_field(p, name, value, ret_item);
+}
+
+/* ---- lines ---- */
+
+static void consume(struct crier_parser *p, size_t count)
+{
+    p->input = crier_slice_sub(p->input, count, p->input.len);
+}
+
+/* P2: swallows a BOM at the very start, however it is split. */
+static int pass_start(struct crier_parser *p)
+{
+    while (p->bom_seen < sizeof(bom) && p->input.len > 0) {
+        if (p->input.data[0] != bom[p->bom_seen]) {
+            /* Not a BOM after all: what looked like one is the start of the first line. */
+            crier_buf_add(&p->line, bom, p->bom_seen);
+            p->bom_seen = BOM_PAST;
+            return crier_buf_error(&p->line);
+        }
+        consume(p, 1);
+        p->bom_seen++;
+    }
+    if (p->bom_seen == sizeof(bom))
+        p->bom_seen = BOM_PAST;
+    return 0;
+}
+
+/* 0: *ret_line is a line without its end, borrowed from `line` or the input;
+ * CRIER_PARSER_MORE: the input has no whole line left, `line` keeps its start. */
+static int take_line(struct crier_parser *p, struct crier_slice *ret_line)
+{
+    struct crier_slice part;
+    int r;
+
+    if (p->skip_lf && p->input.len > 0) {
+        if (p->input.data[0] == '\n')
+            consume(p, 1);
+        p->skip_lf = false;
+    }
+    part = crier_slice_sub(p->input, 0, crier_slice_find_eol(p->input));
+    r = check_size(p, p->line.len + part.len);
+    if (r < 0)
+        return r;
+    if (part.len == p->input.len || p->line.len > 0) {
+        crier_buf_append(&p->line, part);
+        if (crier_buf_error(&p->line) < 0)
+            return -ENOMEM;
+    }
+    if (part.len == p->input.len) {
+        consume(p, part.len);
+        return CRIER_PARSER_MORE;
+    }
+    p->skip_lf = p->input.data[part.len] == '\r';
+    consume(p, part.len + 1);
+    p->line_number++;
+    *ret_line = p->line.len > 0 ? crier_buf_slice(&p->line) : part;
+    p->line_taken = true;
+    return 0;
+}
+
+/* ---- public ---- */
+
+int crier_parser_init(struct crier_parser *p,
+                      const struct crier_mem *mem,
+                      size_t max_bytes,
+                      unsigned flags,
+                      struct crier_slice last_id)
+{
+    *p = (struct crier_parser){
+        .mem = mem,
+        .max_bytes = max_bytes ? max_bytes : DEFAULT_MAX_BYTES,
+        .flags = flags,
+    };
+    crier_buf_init(&p->line, mem);
+    crier_buf_init(&p->data, mem);
+    crier_buf_init(&p->type, mem);
+    crier_buf_init(&p->id_buffer, mem);
+    crier_buf_init(&p->last_id, mem);
+    crier_buf_init(&p->comment, mem);
+    crier_buf_append(&p->last_id, last_id);
+    return crier_buf_error(&p->last_id);
+}
+
+void crier_parser_deinit(struct crier_parser *p)
+{
+    crier_buf_deinit(&p->line);
+    crier_buf_deinit(&p->data);
+    crier_buf_deinit(&p->type);
+    crier_buf_deinit(&p->id_buffer);
+    crier_buf_deinit(&p->last_id);
+    crier_buf_deinit(&p->comment);
+    p->input = (struct crier_slice){NULL, 0};
+}
+
+void crier_parser_feed(struct crier_parser *p, struct crier_slice bytes)
+{
+    assert(p->input.len == 0 || p->failed);
+    p->input = bytes;
+}
+
+static int next(struct crier_parser *p, struct crier_item *ret_item)
+{
+    struct crier_slice line;
+    int r;
+
+    if (p->clear_pending)
+        clear_block(p);
+    r = pass_start(p);
+    if (r < 0)
+        return r;
+    for (;;) {
+        if (p->line_taken) {
+            crier_buf_clear(&p->line);
+            p->line_taken = false;
+        }
+        r = take_line(p, &line);
+        if (r != 0)
+            return r;
+        r = use_line(p, line, ret_item);
+        if (r <= 0)
+            return r;
+    }
+}
+
+int crier_parser_next(struct crier_parser *p, struct crier_item *ret_item)
+{
+    int r;
+
+    if (p->failed)
+        return p->failed;
+    r = next(p, ret_item);
+    if (r < 0)
+        p->failed = r;
+    return r;
+}
+
+int crier_parser_end(struct crier_parser *p)
+{
+    bool partial = p->input.len > 0 || (p->line.len > 0 && !p->line_taken) || p->failed ||
+                   (p->block_open && !p->clear_pending) ||
+                   (p->bom_seen > 0 && p->bom_seen < sizeof(bom));
+
+    clear_block(p);
+    crier_buf_clear(&p->line);
+    p->input = (struct crier_slice){NULL, 0};
+    p->line_number = 0;
+    p->bom_seen = 0;
+    p->skip_lf = false;
+    p->line_taken = false;
+    p->failed = 0;
+    return partial ? CRIER_PARSER_PARTIAL : 0;
+}
+
+struct crier_slice crier_parser_last_id(const struct crier_parser *p)
+{
+    return crier_buf_slice(&p->last_id);
+}
