@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* The journal's interface: every call goes to the implementation's table of functions; what is
+ * pure (hashes, filters, interest) is answered here. */
+#include "journal/journal.h"
+
+void crier_journal_free(struct crier_journal *journal)
+{
+    if (journal)
+        journal->ops->free(journal);
+}
+
+uint64_t crier_journal_hash(const struct crier_journal *journal, struct crier_slice topic)
+{
+    uint64_t hash = crier_hash(&journal->hash_key, topic);
+    return hash ? hash : 1; /* 0 marks events with several topics */
+}
+
+void crier_journal_append(struct crier_journal *journal,
+                          struct crier_draft *drafts,
+                          size_t count,
+                          struct crier_now now)
+{
+    journal->ops->append(journal, drafts, count, now);
+}
+
+bool crier_journal_writable(struct crier_journal *journal)
+{
+    return journal->ops->writable(journal);
+}
+
+int crier_journal_attach(struct crier_journal *journal, struct crier_cursor *cursor)
+{
+    return journal->ops->attach(journal, cursor);
+}
+
+void crier_journal_detach(struct crier_cursor *cursor)
+{
+    if (cursor->journal)
+        cursor->journal->ops->detach(cursor->journal, cursor);
+}
+
+int crier_cursor_next(struct crier_cursor *cursor,
+                      struct crier_record *ret_record,
+                      bool (*wanted)(void *ctx, uint64_t topic_hash),
+                      void *ctx)
+{
+    return cursor->journal->ops->next(cursor, ret_record, wanted, ctx);
+}
+
+bool crier_cursor_sleep(struct crier_cursor *cursor)
+{
+    return cursor->journal->ops->sleep(cursor);
+}
+
+void crier_cursor_awake(struct crier_cursor *cursor, struct crier_now now)
+{
+    cursor->journal->ops->awake(cursor, now);
+}
+
+static void interest_bit(struct crier_cursor *cursor, uint64_t bit)
+{
+    atomic_fetch_or_explicit(&cursor->interest[bit >> 6 & 7], UINT64_C(1) << (bit & 63),
+                             memory_order_relaxed);
+}
+
+/* Two bits: the hash's lowest nine, and the nine above. cursor.c asks for the same. */
+void crier_cursor_interest_add(struct crier_cursor *cursor, uint64_t topic_hash)
+{
+    interest_bit(cursor, topic_hash);
+    interest_bit(cursor, topic_hash >> 9);
+}
+
+static void interest_set(struct crier_cursor *cursor, uint64_t word)
+{
+    for (size_t i = 0; i < 8; i++)
+        atomic_store_explicit(&cursor->interest[i], word, memory_order_relaxed);
+}
+
+void crier_cursor_interest_all(struct crier_cursor *cursor)
+{
+    interest_set(cursor, UINT64_MAX);
+}
+
+void crier_cursor_interest_clear(struct crier_cursor *cursor)
+{
+    interest_set(cursor, 0);
+}
+
+int crier_journal_locate(struct crier_journal *journal,
+                         const struct crier_filter *filter,
+                         const struct crier_since *since,
+                         struct crier_now now,
+                         struct crier_start *ret_start)
+{
+    return journal->ops->locate(journal, filter, since, now, ret_start);
+}
+
+int crier_journal_scan(struct crier_journal *journal,
+                       struct crier_scan *scan,
+                       crier_scan_fn *fn,
+                       void *ctx,
+                       struct crier_start *ret_gap)
+{
+    return journal->ops->scan(journal, scan, fn, ctx, ret_gap);
+}
+
+void crier_journal_forget(struct crier_journal *journal,
+                          struct crier_slice topic,
+                          struct crier_now now)
+{
+    journal->ops->forget(journal, topic, now);
+}
+
+int crier_journal_topic(struct crier_journal *journal,
+                        struct crier_slice name,
+                        struct crier_topic_info *ret_info)
+{
+    return journal->ops->topic(journal, name, ret_info);
+}
+
+void crier_journal_topics(struct crier_journal *journal,
+                          struct crier_slice prefix,
+                          struct crier_slice after,
+                          crier_topic_fn *fn,
+                          void *ctx)
+{
+    journal->ops->topics(journal, prefix, after, fn, ctx);
+}
+
+void crier_journal_trim(struct crier_journal *journal, struct crier_now now)
+{
+    journal->ops->trim(journal, now);
+}
+
+void crier_journal_get_stats(struct crier_journal *journal,
+                             struct crier_journal_stats *ret_stats)
+{
+    journal->ops->stats(journal, ret_stats);
+}
+
+/* ---- filters ------------------------------------------------------------- */
+
+bool crier_filter_type(const struct crier_filter *filter, struct crier_slice type)
+{
+    if (!filter->type_count)
+        return true;
+    if (!type.len)
+        type = CRIER_SLICE("message");
+    for (size_t i = 0; i < filter->type_count; i++) {
+        if (crier_slice_eq(filter->types[i], type))
+            return true;
+    }
+    return false;
+}
+
+static bool
+filter_topic(const struct crier_filter *filter, struct crier_slice topic, uint64_t hash)
+{
+    for (size_t i = 0; i < filter->topic_count; i++) {
+        if (filter->topic_hashes[i] == hash && crier_slice_eq(filter->topics[i], topic))
+            return true;
+    }
+    return filter->match && filter->match(filter->ctx, topic);
+}
+
+bool crier_filter_match(const struct crier_filter *filter, const struct crier_record *record)
+{
+    if (!crier_filter_type(filter, record->type))
+        return false;
+    for (size_t i = 0; i < record->topic_count; i++) {
+        if (filter_topic(filter, record->topics[i], record->topic_hashes[i]))
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The memory journal.
+ *
+ *      kept aside                the window (segments)
+ *     .. 17 .... 240 .. | 901 902 903 ................ 1500 |
+ *                         ^ first                         ^ end
+ *     topics:    name --> 17      floors:  hash --> newest number lost
+ *                name --> 901 907 1490     keys:  (topic, key) --> number
+ *
+ * One mutex guards all of it. What workers do for every event needs none: crier_cursor_next
+ * reads segments by their `count`, and a scan reads what it holds a reference on.
+ *
+ * Append, in order: everything that can fail (the segment's room, the topics' and the heap's,
+ * the key's entry), then the writing, which cannot; then retention; and for the whole batch
+ * once `end` and the sleepers to be woken.
+ *
+ * Ids. ms is the wall clock or, when that has gone back, the last id's; the sequence starts at
+ * epoch * 10,000. After 10,000 events in one millisecond the ids run ahead into the next.
+ * Position 0 has an id of its own (the clock when the journal was made), so that every position
+ * has one.
+ *
+ * Invariants: crier_memory_check (check.c) lists and asserts them.
+ *
+ * What can fail: a draft for want of memory or of room; the others of its batch are not touched
+ * by that.
+ */
+#include "journal/memory.h"
+#include "base/mem.h"
+#include <assert.h>
+#include <string.h>
+
+enum {
+    SEGMENT_SHARE = 64, /* a segment is this part of max_bytes: what is freed at once */
+    SEGMENT_MIN = 64 << 10,
+    SEGMENT_MAX = 1 << 20,
+};
+
+struct crier_memory *crier_memory_of(struct crier_journal *journal)
+{
+    return CRIER_CONTAINER(journal, struct crier_memory, journal);
+}
+
+void crier_memory_lock(struct crier_memory *memory)
+{
+    int r = pthread_mutex_lock(&memory->mutex);
+    assert(r == 0);
+    (void)r;
+}
+
+void crier_memory_unlock(struct crier_memory *memory)
+{
+    int r = pthread_mutex_unlock(&memory->mutex);
+    assert(r == 0);
+    (void)r;
+}
+
+void crier_memory_see(struct crier_memory *memory, struct crier_now now)
+{
+    if (now.boot_ms > memory->boot_ms)
+        memory->boot_ms = now.boot_ms;
+}
+
+struct crier_held crier_memory_held(const struct crier_memory *memory, uint64_t number)
+{
+    struct crier_held held = {number, NULL, NULL};
+
+    if (number >= memory->first) {
+        struct crier_stored *stored = crier_segments_at(&memory->segments, number);
+        if (stored && crier_stored_alive(stored))
+            held.stored = stored;
+        return held;
+    }
+    held.kept = crier_kept_find(&memory->kept, number);
+    if (held.kept)
+        held.stored = crier_kept_stored(held.kept);
+    return held;
+}
+
+/* ---- append -------------------------------------------------------------- */
+
+/* What one draft needs; all of it reserved before anything is changed. */
+struct plan {
+    struct crier_id id;
+    uint64_t hashes[CRIER_TOPICS_PER_EVENT];
+    struct crier_topic *topics[CRIER_TOPICS_PER_EVENT];
+    size_t topic_count; /* reserved so far */
+    struct crier_key *key;
+};
+
+static struct crier_id next_id(const struct crier_memory *memory, uint64_t wall_ms)
+{
+    struct crier_id last = memory->last;
+    uint64_t base = (uint64_t)memory->epoch * CRIER_EPOCH_IDS;
+
+    if (wall_ms > last.ms)
+        return (struct crier_id){wall_ms, base};
+    if (last.seq + 1 < base + CRIER_EPOCH_IDS)
+        return (struct crier_id){last.ms, last.seq + 1};
+    return (struct crier_id){last.ms + 1, base};
+}
+
+static void cancel(struct crier_memory *memory, struct plan *plan)
+{
+    for (size_t i = 0; i < plan->topic_count; i++)
+        crier_topics_release(&memory->topics, plan->topics[i]);
+    crier_keys_cancel(&memory->keys, plan->key);
+}
+
+static int
+reserve(struct crier_memory *memory, const struct crier_draft *draft, struct plan *plan)
+{
+    uint64_t number = atomic_load_explicit(&memory->end, memory_order_relaxed) + 1;
+    int r = 0;
+
+    if (draft->ttl_ms)
+        r = crier_deadlines_reserve(&memory->deadlines);
+    if (r == 0 && draft->key.len)
+        r = crier_keys_prepare(&memory->keys, draft->topics[0], draft->key, &plan->key);
+    for (size_t i = 0; r == 0 && i < draft->topic_count; i++) {
+        plan->hashes[i] = crier_journal_hash(&memory->journal, draft->topics[i]);
+        r = crier_topics_reserve(&memory->topics, plan->hashes[i], draft->topics[i],
+                                 &plan->topics[i]);
+        if (r == 0)
+            plan->topic_count++;
+    }
+    if (r == 0)
+        r = crier_segments_reserve(&memory->segments, crier_stored_size(draft, plan->id),
+                                   number, memory->last);
+    if (r < 0)
+        cancel(memory, plan);
+    return r;
+}
+
+/* The topic has a newer event than the one kept aside for it. */
+static void
+leave_kept(struct crier_memory *memory, struct crier_topic *topic, struct crier_slice name)
+{
+    struct crier_held held = crier_memory_held(memory, crier_topic_first(topic));
+
+    assert(held.kept);
+    for (size_t i = 0; i < held.stored->topic_count; i++) {
+        if (crier_slice_eq(crier_stored_topic(held.stored, i), name)) {
+            crier_memory_drop(memory, held, 1u << i, CRIER_LEAVING_EVICTED);
+            return;
+        }
+    }
+    assert(false);
+}
+
+static void commit(struct crier_memory *memory,
+                   const struct crier_draft *draft,
+                   struct plan *plan,
+                   struct crier_now now)
+{
+    uint64_t number = atomic_load_explicit(&memory->end, memory_order_relaxed) + 1;
+    struct crier_stored *stored = crier_segments_room(&memory->segments);
+
+    crier_stored_write(stored, draft, plan->hashes, plan->id, now);
+    if (draft->ttl_ms) {
+        uint64_t max = memory->limits.max_age_ms;
+        stored->expires_ms = now.boot_ms + (draft->ttl_ms < max ? draft->ttl_ms : max);
+        crier_deadlines_add(&memory->deadlines, stored->expires_ms, number);
+    }
+    if (plan->key)
+        stored->key = crier_keys_add(&memory->keys, plan->key, number, plan->id, now.boot_ms);
+    crier_segments_publish(&memory->segments,
+                           crier_type_hash(&memory->journal.hash_key, draft->type));
+    memory->last = plan->id;
+    memory->events++;
+    memory->bytes += stored->sse_len;
+    memory->appended++;
+    atomic_store(&memory->end, number);
+    for (size_t i = 0; i < draft->topic_count; i++) {
+        crier_topic_push(plan->topics[i], number, stored->sse_len);
+        if (crier_topic_first(plan->topics[i]) < memory->first)
+            leave_kept(memory, plan->topics[i], draft->topics[i]);
+    }
+}
+
+static int
+append_one(struct crier_memory *memory, struct crier_draft *draft, struct crier_now now)
+{
+    uint64_t stale = atomic_load_explicit(&memory->segments.stale_bytes, memory_order_relaxed);
+    struct plan plan = {.id = next_id(memory, now.wall_ms)};
+
+    assert(draft->topic_count >= 1 && draft->topic_count <= CRIER_TOPICS_PER_EVENT);
+    if (draft->key.len) {
+        const struct crier_key *key =
+            crier_keys_find(&memory->keys, draft->topics[0], draft->key);
+        if (key) {
+            memory->duplicates++;
+            draft->ret_id = key->id;
+            return CRIER_APPEND_DUPLICATE;
+        }
+    }
+    if (draft->sse.len > memory->limits.max_event_bytes)
+        return -EMSGSIZE;
+    if (stale > memory->limits.unread_bytes + CRIER_FULL_BEYOND) {
+        memory->full++;
+        return CRIER_APPEND_FULL;
+    }
+    int r = reserve(memory, draft, &plan);
+    if (r < 0) {
+        memory->full++;
+        return r;
+    }
+    commit(memory, draft, &plan, now);
+    draft->ret_id = plan.id;
+    return 0;
+}
+
+static void memory_append(struct crier_journal *journal,
+                          struct crier_draft *drafts,
+                          size_t count,
+                          struct crier_now now)
+{
+    struct crier_memory *memory = crier_memory_of(journal);
+
+    crier_memory_lock(memory);
+    crier_memory_see(memory, now);
+    now.boot_ms = memory->boot_ms;
+    uint64_t from = atomic_load_explicit(&memory->end, memory_order_relaxed);
+    crier_memory_retain(memory);
+    crier_memory_release(memory);
+    for (size_t i = 0; i < count; i++) {
+        drafts[i].result = append_one(memory, &drafts[i], now);
+        if (drafts[i].result != 0)
+            continue;
+        crier_memory_retain(memory);
+        crier_memory_release(memory);
+    }
+    crier_memory_wake(memory, from);
+    crier_memory_unlock(memory);
+}
+
+static bool memory_writable(struct crier_journal *journal)
+{
+    struct crier_memory *memory = crier_memory_of(journal);
+    uint64_t limit = memory->limits.unread_bytes;
+
+    if (atomic_load_explicit(&memory->segments.stale_bytes, memory_order_relaxed) <= limit)
+        return true;
+    crier_memory_lock(memory);
+    crier_memory_release(memory);
+    bool writable =
+        atomic_load_explicit(&memory->segments.stale_bytes, memory_order_relaxed) <= limit;
+    crier_memory_unlock(memory);
+    return writable;
+}
+
+static void memory_trim(struct crier_journal *journal, struct crier_now now)
+{
+    struct crier_memory *memory = crier_memory_of(journal);
+
+    crier_memory_lock(memory);
+    crier_memory_see(memory, now);
+    crier_memory_retain(memory);
+    crier_memory_release(memory);
+    crier_memory_unlock(memory);
+}
+
+/* ---- ids, topics, counters ----------------------------------------------- */
+
+/* The id that stands for a position. Positions in the window and next to what is kept aside
+ * have one that was really given. For one in between, whose event is gone, an older one is
+ * answered: it leads to the same events, and may tell a gap in vain, never hide one. */
+struct crier_id crier_memory_id(const struct crier_memory *memory, uint64_t number)
+{
+    if (number == 0)
+        return memory->start;
+    if (number >= atomic_load_explicit(&memory->end, memory_order_relaxed))
+        return memory->last;
+    if (number + 1 == memory->first)
+        return memory->before_first;
+    /* The window, and before it what some worker has not read yet. */
+    const struct crier_stored *stored = crier_segments_at(&memory->segments, number);
+    if (stored)
+        return stored->id;
+    const struct crier_segment *next = crier_segments_find(&memory->segments, number + 1);
+    if (next)
+        return next->before;
+    struct crier_kept_event *kept = crier_kept_find(&memory->kept, number + 1);
+    if (kept)
+        return kept->before;
+    kept = crier_kept_before(&memory->kept, number + 1);
+    return kept ? crier_kept_stored(kept)->id : memory->start;
+}
+
+static struct crier_id id_of_event(const struct crier_memory *memory, uint64_t number)
+{
+    struct crier_held held = crier_memory_held(memory, number);
+    return held.stored ? held.stored->id : (struct crier_id){0, 0};
+}
+
+static struct crier_topic_info topic_info(const struct crier_memory *memory,
+                                          const struct crier_topic *topic)
+{
+    return (struct crier_topic_info){
+        .name = crier_topic_name(topic),
+        .events = crier_topic_events(topic),
+        .bytes = topic->bytes,
+        .first = id_of_event(memory, crier_topic_first(topic)),
+        .last = id_of_event(memory, crier_topic_last(topic)),
+    };
+}
+
+static int memory_topic(struct crier_journal *journal,
+                        struct crier_slice name,
+                        struct crier_topic_info *ret_info)
+{
+    struct crier_memory *memory = crier_memory_of(journal);
+
+    crier_memory_lock(memory);
+    const struct crier_topic *topic =
+        crier_topics_find(&memory->topics, crier_journal_hash(journal, name), name);
+    if (topic) {
+        *ret_info = topic_info(memory, topic);
+        ret_info->name = name;
+    }
+    crier_memory_unlock(memory);
+    return topic ? 0 : -ENOENT;
+}
+
+static void memory_topics(struct crier_journal *journal,
+                          struct crier_slice prefix,
+                          struct crier_slice after,
+                          crier_topic_fn *fn,
+                          void *ctx)
+{
+    struct crier_memory *memory = crier_memory_of(journal);
+
+    crier_memory_lock(memory);
+    struct crier_tree_node *node = crier_slice_cmp(after, prefix) >= 0 && after.len
+                                       ? crier_tree_after(&memory->topics.tree, after)
+                                       : crier_tree_at_least(&memory->topics.tree, prefix);
+    for (; node && crier_slice_starts(node->key, prefix); node = crier_tree_next(node)) {
+        struct crier_topic_info info =
+            topic_info(memory, CRIER_CONTAINER(node, struct crier_topic, tree));
+        if (!fn(ctx, &info))
+            break;
+    }
+    crier_memory_unlock(memory);
+}
+
+static uint64_t oldest_number(const struct crier_memory *memory)
+{
+    const struct crier_kept_event *kept = crier_kept_after(&memory->kept, 0);
+    return kept ? kept->number : memory->first;
+}
+
+static uint64_t newest_number(const struct crier_memory *memory)
+{
+    for (uint64_t n = atomic_load_explicit(&memory->end, memory_order_relaxed);
+         n >= memory->first; n--) {
+        if (crier_memory_held(memory, n).stored)
+            return n;
+    }
+    const struct crier_kept_event *kept = crier_kept_before(&memory->kept, memory->first);
+    return kept ? kept->number : 0;
+}
+
+static void memory_stats(struct crier_journal *journal, struct crier_journal_stats *ret_stats)
+{
+    struct crier_memory *memory = crier_memory_of(journal);
+
+    crier_memory_lock(memory);
+    *ret_stats = (struct crier_journal_stats){
+        .events = memory->events + crier_kept_events(&memory->kept),
+        .bytes = memory->bytes + memory->kept.bytes,
+        .topics = memory->topics.tree.count,
+        .kept_events = crier_kept_events(&memory->kept),
+        .kept_bytes = memory->kept.bytes,
+        .appended = memory->appended,
+        .duplicates = memory->duplicates,
+        .evicted = memory->evicted,
+        .expired = memory->expired,
+        .forgotten = memory->forgotten,
+        .full = memory->full,
+        .lapped = memory->lapped,
+        .keys = memory->keys.map.count,
+        .floors = memory->floors.map.count,
+        .held_bytes = memory->segments.held_bytes,
+    };
+    if (ret_stats->events) {
+        ret_stats->first = id_of_event(memory, oldest_number(memory));
+        ret_stats->last = id_of_event(memory, newest_number(memory));
+    }
+    crier_memory_unlock(memory);
+}
+
+/* ---- life ---------------------------------------------------------------- */
+
+static void memory_free(struct crier_journal *journal)
+{
+    struct crier_memory *memory = crier_memory_of(journal);
+
+    assert(!memory->cursors);
+    crier_topics_deinit(&memory->topics);
+    crier_kept_deinit(&memory->kept);
+    crier_floors_deinit(&memory->floors);
+    crier_keys_deinit(&memory->keys);
+    crier_deadlines_deinit(&memory->deadlines);
+    crier_segments_deinit(&memory->segments);
+    pthread_mutex_destroy(&memory->mutex);
+    crier_mem_free(journal->mem, memory);
+}
+
+static const struct crier_journal_ops memory_ops = {
+    .free = memory_free,
+    .append = memory_append,
+    .writable = memory_writable,
+    .attach = crier_memory_attach,
+    .detach = crier_memory_detach,
+    .next = crier_memory_next,
+    .sleep = crier_memory_sleep,
+    .awake = crier_memory_awake,
+    .locate = crier_memory_locate,
+    .scan = crier_memory_scan,
+    .forget = crier_memory_forget,
+    .topic = memory_topic,
+    .topics = memory_topics,
+    .trim = memory_trim,
+    .stats = memory_stats,
+};
+
+static uint64_t or_default(uint64_t value, uint64_t otherwise)
+{
+    return value ? value : otherwise;
+}
+
+static struct crier_journal_limits with_defaults(const struct crier_journal_limits *limits)
+{
+    static const struct crier_journal_limits none;
+    const struct crier_journal_limits *l = limits ? limits : &none;
+
+    return (struct crier_journal_limits){
+        .max_events = or_default(l->max_events, 100000),
+        .max_bytes = or_default(l->max_bytes, UINT64_C(256) << 20),
+        .max_age_ms = or_default(l->max_age_ms, UINT64_C(24) * 3600 * 1000),
+        .kept_bytes = or_default(l->kept_bytes, UINT64_C(32) << 20),
+        .unread_bytes = or_default(l->unread_bytes, UINT64_C(64) << 20),
+        .lap_ms = or_default(l->lap_ms, 2000),
+        .max_event_bytes = or_default(l->max_event_bytes, UINT64_C(1) << 20),
+        .max_keys = or_default(l->max_keys, 100000),
+        .key_age_ms = or_default(l->key_age_ms, UINT64_C(10) * 60 * 1000),
+        .max_floors = or_default(l->max_floors, 100000),
+    };
+}
+
+static uint32_t segment_size(uint64_t max_bytes)
+{
+    uint64_t size = max_bytes / SEGMENT_SHARE;
+    return (uint32_t)(size < SEGMENT_MIN   ? SEGMENT_MIN
+                      : size > SEGMENT_MAX ? SEGMENT_MAX
+                                           : size);
+}
+
+static void set_up(struct crier_memory *memory, unsigned epoch, struct crier_now now)
+{
+    const struct crier_mem *mem = memory->journal.mem;
+    const struct crier_hash_key *key = &memory->journal.hash_key;
+
+    memory->epoch = epoch;
+    memory->first = 1;
+    memory->start = (struct crier_id){now.wall_ms, (uint64_t)epoch * CRIER_EPOCH_IDS};
+    memory->last = memory->before_first = memory->start;
+    memory->boot_ms = now.boot_ms;
+    atomic_init(&memory->end, 0);
+    crier_segments_init(&memory->segments, mem, segment_size(memory->limits.max_bytes));
+    crier_topics_init(&memory->topics, mem);
+    crier_kept_init(&memory->kept, mem);
+    crier_floors_init(&memory->floors, mem, key, memory->limits.max_floors);
+    crier_keys_init(&memory->keys, mem, key, memory->limits.max_keys);
+    crier_deadlines_init(&memory->deadlines, mem);
+}
+
+int crier_journal_new_memory(const struct crier_mem *mem,
+                             const struct crier_hash_key *key,
+                             const struct crier_journal_limits *limits,
+                             unsigned epoch,
+                             struct crier_now now,
+                             struct crier_journal **ret_journal)
+{
+    struct crier_journal_limits wanted = with_defaults(limits);
+
+    if (epoch < 1 || epoch > 999 || wanted.max_event_bytes > UINT32_MAX / 4)
+        return -EINVAL;
+    struct crier_memory *memory = crier_mem_zalloc(mem, sizeof(*memory));
+    if (!memory)
+        return -ENOMEM;
+    memory->journal = (struct crier_journal){&memory_ops, mem, *key};
+    memory->limits = wanted;
+    set_up(memory, epoch, now);
+    if (pthread_mutex_init(&memory->mutex, NULL) != 0) {
+        crier_mem_free(mem, memory);
+        return -ENOMEM;
+    }
+    /* Cursors always have a segment to stand in. */
+    if (crier_segments_reserve(&memory->segments, 0, 1, memory->start) < 0) {
+        memory_free(&memory->journal);
+        return -ENOMEM;
+    }
+    *ret_journal = &memory->journal;
+    return 0;
+}

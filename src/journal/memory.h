@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The memory journal's own header: what its files share. The picture is in memory.c.
+ *
+ *   memory.c   the object, append, wake-ups, counters
+ *   retain.c   what leaves history, and why; physical memory
+ *   cursor.c   the workers' places at the live end
+ *   locate.c   where a stream starts
+ *   scan.c     reading the past (with match.c and merge.c, which locate.c uses too)
+ */
+#ifndef CRIER_JOURNAL_MEMORY_H
+#define CRIER_JOURNAL_MEMORY_H
+
+#include "journal/deadline.h"
+#include "journal/floor.h"
+#include "journal/journal.h"
+#include "journal/kept.h"
+#include "journal/keys.h"
+#include "journal/segment.h"
+#include "journal/topics.h"
+#include <pthread.h>
+
+enum {
+    CRIER_EPOCH_IDS = 10000,      /* sequence numbers of one epoch within a millisecond */
+    CRIER_WAKE_BEHIND = 1 << 20,  /* a sleeper is woken when it has so much to read */
+    CRIER_FULL_BEYOND = 64 << 20, /* refused when so much is over what makes it unwritable */
+};
+
+struct crier_memory {
+    struct crier_journal journal; /* first: the two are cast into each other */
+    struct crier_journal_limits limits;
+    unsigned epoch;
+    pthread_mutex_t mutex; /* guards all below, but for what is atomic */
+    _Atomic uint64_t end;  /* number of the newest event that may be read */
+    uint64_t first;        /* the window is first .. end */
+    struct crier_id start; /* the id of position 0 */
+    struct crier_id last;  /* of event end */
+    struct crier_id before_first;
+    uint64_t boot_ms;       /* the latest seen: never goes back */
+    uint64_t events, bytes; /* alive in the window */
+    struct crier_segments segments;
+    struct crier_topics topics;
+    struct crier_kept kept;
+    struct crier_floors floors;
+    struct crier_keys keys;
+    struct crier_deadlines deadlines;
+    struct crier_cursor *cursors;
+    uint64_t appended, duplicates, evicted, expired, forgotten, full, lapped;
+};
+
+/* An event of history, wherever it lies. stored NULL: there is none. */
+struct crier_held {
+    uint64_t number;
+    struct crier_stored *stored;
+    struct crier_kept_event *kept; /* NULL: it is in the window */
+};
+
+enum crier_leaving {
+    CRIER_LEAVING_EVICTED = 1,
+    CRIER_LEAVING_EXPIRED,
+    CRIER_LEAVING_FORGOTTEN
+};
+
+struct crier_memory *crier_memory_of(struct crier_journal *journal);
+void crier_memory_lock(struct crier_memory *memory);
+void crier_memory_unlock(struct crier_memory *memory);
+/* All of these under the mutex. */
+void crier_memory_see(struct crier_memory *memory,
+                      struct crier_now now); /* boot time, never backwards */
+/* The living event with that number; stored NULL if it has left. */
+struct crier_held crier_memory_held(const struct crier_memory *memory, uint64_t number);
+/* The id that stands for position `number`; see locate.c. */
+struct crier_id crier_memory_id(const struct crier_memory *memory, uint64_t number);
+
+/* retain.c */
+/* The event is no longer history of the topics in `mask`. */
+void crier_memory_drop(struct crier_memory *memory,
+                       struct crier_held held,
+                       unsigned mask,
+                       enum crier_leaving why);
+void crier_memory_retain(struct crier_memory *memory); /* ttl, age, events, bytes, kept-aside */
+void crier_memory_release(struct crier_memory *memory); /* segments that all have read */
+void crier_memory_forget(struct crier_journal *journal,
+                         struct crier_slice topic,
+                         struct crier_now now);
+
+/* cursor.c */
+int crier_memory_attach(struct crier_journal *journal, struct crier_cursor *cursor);
+void crier_memory_detach(struct crier_journal *journal, struct crier_cursor *cursor);
+int crier_memory_next(struct crier_cursor *cursor,
+                      struct crier_record *ret_record,
+                      bool (*wanted)(void *, uint64_t),
+                      void *ctx);
+bool crier_memory_sleep(struct crier_cursor *cursor);
+void crier_memory_awake(struct crier_cursor *cursor, struct crier_now now);
+void crier_memory_wake(struct crier_memory *memory, uint64_t from); /* of events after `from` */
+
+/* locate.c */
+int crier_memory_locate(struct crier_journal *journal,
+                        const struct crier_filter *filter,
+                        const struct crier_since *since,
+                        struct crier_now now,
+                        struct crier_start *ret_start);
+/* The start after a gap: just before the oldest matching event after `position`, or `limit`.
+ * 0, -ENOMEM. */
+int crier_memory_gap_start(struct crier_memory *memory,
+                           const struct crier_filter *filter,
+                           uint64_t position,
+                           uint64_t limit,
+                           struct crier_start *ret_start) CRIER_MUST_CHECK;
+
+/* scan.c */
+int crier_memory_scan(struct crier_journal *journal,
+                      struct crier_scan *scan,
+                      crier_scan_fn *fn,
+                      void *ctx,
+                      struct crier_start *ret_gap);
+
+/* check.c: asserts every invariant. Slow; for tests. Takes the mutex. */
+void crier_memory_check(struct crier_journal *journal);
+
+#endif
