@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Topics and selectors.
+ *
+ * A topic is a slash-separated path: 1 to 256 bytes of UTF-8, at most 16 segments, none empty,
+ * "." or
+ * "..", no C0, DEL or C1 control characters, no '*'. A selector is a topic, or a pattern: a
+ * segment that is exactly "*" stands for one whole segment, "**" as the last segment for one or
+ * more; any other '*' is an error.
+ */
+#ifndef CRIER_HUB_TOPIC_H
+#define CRIER_HUB_TOPIC_H
+
+#include "base/slice.h"
+
+enum { CRIER_TOPIC_BYTES = 256, CRIER_TOPIC_SEGMENTS = 16 };
+
+/* NULL: it is one. Otherwise a sentence for people that says what is wrong and what to do
+ * (static text). */
+const char *crier_topic_fault(struct crier_slice topic);
+const char *crier_selector_fault(struct crier_slice selector);
+
+/* The following want a valid selector and topic. */
+bool crier_selector_is_pattern(struct crier_slice selector);
+bool crier_selector_match(struct crier_slice selector, struct crier_slice topic);
+/* The literal segments before the first wildcard: "orders" of "orders/" "*" "/x", "" of "**".
+ */
+struct crier_slice crier_selector_prefix(struct crier_slice selector);
+
+#endif
