@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/field.h"
+
+bool crier_token_char(char c)
+{
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
+        return true;
+    switch (c) {
+    case '!':
+    case '#':
+    case '$':
+    case '%':
+    case '&':
+    case '\'':
+    case '*':
+    case '+':
+    case '-':
+    case '.':
+    case '^':
+    case '_':
+    case '`':
+    case '|':
+    case '~':
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool crier_token_valid(struct crier_slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (!crier_token_char(text.data[i]))
+            return false;
+    }
+    return text.len > 0;
+}
+
+/* Index of the first sep outside quotes, or the length. An unfinished quote reaches to the end.
+ */
+static size_t find_unquoted(struct crier_slice text, char sep)
+{
+    bool quoted = false;
+
+    for (size_t i = 0; i < text.len; i++) {
+        if (quoted && text.data[i] == '\\')
+            i++;
+        else if (text.data[i] == '"')
+            quoted = !quoted;
+        else if (!quoted && text.data[i] == sep)
+            return i;
+    }
+    return text.len;
+}
+
+bool crier_list_next(struct crier_slice *list, char sep, struct crier_slice *ret_element)
+{
+    size_t at;
+
+    if (!list->data)
+        return false;
+    at = find_unquoted(*list, sep);
+    *ret_element = crier_slice_trim(crier_slice_sub(*list, 0, at));
+    if (at == list->len)
+        *list = (struct crier_slice){NULL, 0};
+    else
+        *list = crier_slice_sub(*list, at + 1, list->len);
+    return true;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A complete request head: split into its parts by llhttp, then checked. Internal to src/http.
+ */
+#ifndef CRIER_HTTP_HEAD_H
+#define CRIER_HTTP_HEAD_H
+
+#include "http/scan.h"
+
+struct crier_head {
+    const struct crier_mem *mem;
+    struct crier_buf raw; /* the bytes of the head, as they came */
+    struct crier_header *headers;
+    size_t header_cap;
+    bool chunked;
+    struct crier_request request; /* views into raw and headers */
+};
+
+void crier_head_init(struct crier_head *head, const struct crier_mem *mem);
+void crier_head_deinit(struct crier_head *head);
+/* Forgets the request; gives back the memory of a large one. */
+void crier_head_reset(struct crier_head *head);
+/* raw is exactly what scan has accepted: fills in request and chunked. 0, -EPROTO, -ENOMEM. */
+int crier_head_parse(struct crier_head *head,
+                     const struct crier_scan *scan,
+                     struct crier_refusal *refusal);
+
+/* check.c: fills in what follows from the parts. 0 or -EPROTO. */
+int crier_head_check(struct crier_head *head, struct crier_refusal *refusal);
+
+#endif

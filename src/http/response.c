@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/response.h"
+
+#include "http/field.h"
+#include "http/problem.h"
+#include <assert.h>
+
+struct date {
+    unsigned year, month, day; /* month from 0 */
+};
+
+/* Days since 1970-01-01 to the proleptic Gregorian calendar, counted in years that begin in
+ * March, so that the leap day is a year's last. No C library call: those read time zones. */
+static struct date date_of(uint64_t days)
+{
+    uint64_t shifted = days + 719468; /* since 0000-03-01 */
+    uint64_t era = shifted / 146097;
+    uint64_t day = shifted % 146097; /* of 400 years */
+    uint64_t year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+    uint64_t in_year = day - (365 * year + year / 4 - year / 100);
+    uint64_t month = (5 * in_year + 2) / 153; /* 0 is March */
+
+    return (struct date){
+        .year = (unsigned)(year + era * 400 + (month >= 10)),
+        .month = (unsigned)((month + 2) % 12),
+        .day = (unsigned)(in_year - (153 * month + 2) / 5 + 1),
+    };
+}
+
+/* IMF-fixdate (RFC 9110 5.6.7). */
+static void append_date(struct crier_buf *buf, uint64_t wall_ms)
+{
+    static const char days[7][4] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};
+    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    uint64_t seconds = wall_ms / 1000;
+    struct date date = date_of(seconds / 86400);
+    unsigned time = (unsigned)(seconds % 86400);
+
+    crier_buf_printf(buf, "%s, %02u %s %04u %02u:%02u:%02u GMT", days[seconds / 86400 % 7],
+                     date.day, months[date.month], date.year, time / 3600, time / 60 % 60,
+                     time % 60);
+}
+
+void crier_response_start(struct crier_buf *buf, unsigned status, uint64_t wall_ms)
+{
+    assert(status >= 100 && status <= 999);
+    crier_buf_printf(buf, "HTTP/1.1 %u %s\r\nDate: ", status, crier_status_reason(status));
+    append_date(buf, wall_ms);
+    crier_buf_append(buf, CRIER_SLICE("\r\n"));
+}
+
+void crier_response_header(struct crier_buf *buf,
+                           struct crier_slice name,
+                           struct crier_slice value)
+{
+    assert(crier_token_valid(name));
+    assert(crier_slice_find_eol(value) == value.len &&
+           crier_slice_find(value, '\0') == value.len);
+    crier_buf_append(buf, name);
+    crier_buf_append(buf, CRIER_SLICE(": "));
+    crier_buf_append(buf, value);
+    crier_buf_append(buf, CRIER_SLICE("\r\n"));
+}
+
+void crier_response_header_u64(struct crier_buf *buf, struct crier_slice name, uint64_t value)
+{
+    assert(crier_token_valid(name));
+    crier_buf_append(buf, name);
+    crier_buf_append(buf, CRIER_SLICE(": "));
+    crier_buf_u64(buf, value);
+    crier_buf_append(buf, CRIER_SLICE("\r\n"));
+}
+
+void crier_response_end_head(struct crier_buf *buf)
+{
+    crier_buf_append(buf, CRIER_SLICE("\r\n"));
+}
