@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A connection: a socket, the requests that come over it, the answers that go back. With HTTP/1 one
+ * request is read at a time and a stream is the last thing a connection carries; the structure does not assume it
+ * (`streams` is a list), since HTTP/2 connections will carry many.
+ *
+ *                      head, body              answered, Connection: close
+ *   accept ──▶ READING ──────────▶ READING ───────────────────▶ CLOSING ──(all sent)──▶ freed
+ *                 │  ▲  answered, kept │                            │ unread input
+ *                 │  └─────────────────┘                            ▼
+ *                 │ a stream begins                             LINGERING ──(end, or time is up)──▶ freed
+ *                 ▼
+ *             STREAMING ──(finished)──▶ CLOSING
+ *
+ * A connection is freed only between the steps of a tick: crier_conn_doom puts it on the worker's list.
+ */
+#ifndef CRIER_SERVER_CONN_H
+#define CRIER_SERVER_CONN_H
+
+#include "server/worker.h"
+
+enum crier_conn_state {
+    CRIER_CONN_READING = 0,
+    CRIER_CONN_STREAMING = 1,
+    CRIER_CONN_CLOSING = 2,
+    CRIER_CONN_LINGERING = 3,
+    CRIER_CONN_DOOMED = 4,
+};
+
+struct crier_conn {
+    struct crier_list node;       /* in the worker's conns; doomed: in its doomed */
+    struct crier_list ready_node; /* in the worker's ready, or alone */
+    struct crier_list streams;
+    struct crier_worker *worker;
+    struct crier_http_reader *reader; /* NULL while it streams */
+    struct crier_exchange *exchange;  /* the request being read; NULL between requests */
+    struct crier_timer timer;
+    struct crier_buf in;  /* input that was received and not yet looked at */
+    struct crier_buf out; /* output before out_at is sent */
+    size_t out_at;
+    uint64_t since_ms;    /* when the state (or the request's head) began */
+    uint64_t progress_ms; /* when bytes last came (reading) or went (writing) */
+    uint32_t waiting;     /* publishes in the worker's publisher */
+    uint32_t tick_bytes;  /* read in the worker's tick `tick` */
+    uint32_t tick;
+    struct crier_limit_ticket ticket;
+    struct crier_visitor visitor;
+    uint16_t peer_port;
+    int fd;
+    uint8_t state;     /* enum crier_conn_state */
+    uint8_t over;      /* CRIER_LIMIT_...: it is only here to be told so */
+    bool readable;     /* the socket may have bytes (edge-triggered: until EAGAIN) */
+    bool ended;        /* the peer sends no more */
+    bool blocked;      /* the socket took less than it was given */
+    bool close_after;  /* no further request is read */
+    bool first_done;   /* a request was answered: waiting for another is idling */
+    bool dirty;        /* input was left unread when it was closed: linger */
+};
+
+void crier_conn_open(struct crier_worker *, int fd, const struct crier_address *peer, bool loopback);
+void crier_conn_ready(struct crier_conn *, unsigned ready);  /* enum crier_ready */
+void crier_conn_work(struct crier_conn *);                   /* goes on with input and output */
+void crier_conn_timeout(struct crier_conn *);
+void crier_conn_drain(struct crier_conn *);                  /* the server ends: what is idle goes */
+void crier_conn_doom(struct crier_conn *, const char *reason); /* idempotent */
+void crier_conn_free(struct crier_conn *);                   /* the worker, for what is doomed */
+
+/* For those who write on it. */
+void crier_conn_flush(struct crier_conn *);      /* sends what it can of out */
+bool crier_conn_sent(const struct crier_conn *); /* is out empty? */
+void crier_conn_streaming(struct crier_conn *);  /* READING -> STREAMING: request state is freed */
+void crier_conn_finish(struct crier_conn *);     /* all was written: close when it is sent */
+void crier_conn_arm(struct crier_conn *);        /* sets the timer for the state it is in */
+void crier_conn_enqueue(struct crier_conn *);    /* to be worked on in the next tick */
+
+#endif

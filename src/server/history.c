@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * History as one JSON array (Accept: application/json), oldest first, and the end. A page ends at `limit` events or
+ * at PAGE_BYTES; `Link: rel="next"` leads on while there is more.
+ */
+#include "event/render.h"
+#include "http/response.h"
+#include "http/target.h"
+#include "server/stream.h"
+#include <string.h>
+
+enum { LIMIT_DEFAULT = 1000, LIMIT_MOST = 10000, PAGE_BYTES = 4 * 1024 * 1024 };
+
+struct page {
+    struct crier_buf body;
+    size_t count, limit;
+    struct crier_id last;
+    bool more;
+};
+
+static int add_record(void *ctx, const struct crier_record *record)
+{
+    struct page *page = ctx;
+    struct crier_render_fields fields = {.id = record->id,
+                                         .topic = record->topics[0],
+                                         .type = record->type,
+                                         .wall_ms = record->wall_ms,
+                                         .sse = record->sse};
+
+    if (page->count == page->limit || (page->count && page->body.len > PAGE_BYTES)) {
+        page->more = true;
+        return CRIER_SCAN_STOP;
+    }
+    if (page->count++)
+        crier_buf_append(&page->body, CRIER_SLICE(",\n"));
+    crier_render_json(&page->body, &fields);
+    page->last = record->id;
+    return page->body.failed ? CRIER_SCAN_STOP : 0;
+}
+
+static int read_limit(struct crier_exchange *ex, size_t *ret_limit)
+{
+    struct crier_slice value;
+    uint64_t limit = LIMIT_DEFAULT;
+
+    if (crier_exchange_parameter(ex, CRIER_SLICE("limit"), 0, &value) < 0 ||
+        (value.len && (crier_slice_to_u64(value, &limit) < 0 || limit < 1 || limit > LIMIT_MOST))) {
+        crier_exchange_refuse_for(ex, CRIER_PROBLEM_BAD_PARAMETER, "'limit' is a number from 1 to 10000.");
+        return -EINVAL;
+    }
+    *ret_limit = (size_t)limit;
+    return 0;
+}
+
+/* The same target, but since=<the last id sent>. */
+static void write_next(struct crier_exchange *ex, const struct page *page, struct crier_buf *headers)
+{
+    struct crier_slice query = ex->request->query, name, value;
+    char id[CRIER_ID_TEXT];
+    size_t id_len = crier_id_format(page->last, id);
+
+    crier_buf_append(headers, CRIER_SLICE("Link: <"));
+    crier_buf_append(headers, ex->request->path);
+    crier_buf_append(headers, CRIER_SLICE("?since="));
+    crier_buf_add(headers, id, id_len);
+    while (crier_query_next(&query, &name, &value)) {
+        if (!crier_slice_eq(name, CRIER_SLICE("topic")) && !crier_slice_eq(name, CRIER_SLICE("event")) &&
+            !crier_slice_eq(name, CRIER_SLICE("limit")))
+            continue;
+        crier_buf_byte(headers, '&');
+        crier_buf_append(headers, name);
+        crier_buf_byte(headers, '=');
+        /* Raw, as it came, but for what would end the link. */
+        for (size_t i = 0; i < value.len; i++) {
+            if (value.data[i] == '>' || value.data[i] == '<' || value.data[i] == '"')
+                crier_buf_printf(headers, "%%%02X", (unsigned char)value.data[i]);
+            else
+                crier_buf_byte(headers, value.data[i]);
+        }
+    }
+    crier_buf_append(headers, CRIER_SLICE(">; rel=\"next\"\r\n"));
+}
+
+static int read_page(struct crier_exchange *ex, const struct crier_filter *filter, const struct crier_start *start,
+                     struct page *page)
+{
+    struct crier_journal *journal = ex->conn->worker->hub->journal;
+    struct crier_scan scan = {.filter = filter,
+                              .position = start->position,
+                              .until = start->until,
+                              .now_boot_ms = ex->conn->worker->now.boot_ms,
+                              .picks = start->picks,
+                              .pick_count = start->pick_count,
+                              .losses = start->losses};
+    struct crier_start gap;
+
+    for (;;) {
+        int r = crier_journal_scan(journal, &scan, add_record, page, &gap);
+
+        if (r != CRIER_SCAN_GAP)
+            return r < 0 ? r : crier_buf_error(&page->body);
+        scan.position = gap.position; /* an event left history between the two calls */
+        scan.losses = gap.losses;
+        if (scan.position >= scan.until)
+            return 0;
+    }
+}
+
+static void answer_page(struct crier_exchange *ex, struct page *page, const struct crier_start *start, bool resume)
+{
+    struct crier_buf headers;
+    char id[CRIER_ID_TEXT];
+    size_t id_len = crier_id_format(start->id, id);
+
+    crier_buf_append(&page->body, CRIER_SLICE("]\n"));
+    crier_buf_init(&headers, ex->conn->worker->hub->mem);
+    crier_response_header(&headers, CRIER_SLICE("Crier-Last-Event-ID"), (struct crier_slice){id, id_len});
+    crier_response_header(&headers, CRIER_SLICE("Crier-Resumed"),
+                          start->gap ? CRIER_SLICE("gap") : (resume ? CRIER_SLICE("exact") : CRIER_SLICE("none")));
+    if (page->more)
+        write_next(ex, page, &headers);
+    if (crier_buf_error(&headers) < 0 || crier_buf_error(&page->body) < 0)
+        crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
+    else
+        crier_exchange_answer(ex, &(struct crier_answer){.status = 200,
+                                                         .type = CRIER_SLICE("application/json"),
+                                                         .body = crier_buf_slice(&page->body),
+                                                         .headers = crier_buf_slice(&headers)});
+    crier_buf_deinit(&headers);
+}
+
+void crier_history(struct crier_exchange *ex, struct crier_subscription *subscription, const struct crier_since *since)
+{
+    struct crier_worker *worker = ex->conn->worker;
+    struct crier_start start;
+    struct page page;
+    bool resume = since->kind == CRIER_SINCE_ID || since->kind == CRIER_SINCE_UNKNOWN;
+
+    memset(&start, 0, sizeof(start));
+    memset(&page, 0, sizeof(page));
+    if (read_limit(ex, &page.limit) < 0) {
+        crier_subscription_free(subscription);
+        return;
+    }
+    crier_buf_init(&page.body, worker->hub->mem);
+    crier_buf_byte(&page.body, '[');
+    /* What this very connection published comes before what it asks now. */
+    crier_publisher_flush(worker);
+    if (crier_journal_locate(worker->hub->journal, &subscription->filter, since, worker->now, &start) < 0 ||
+        read_page(ex, &subscription->filter, &start, &page) < 0) {
+        crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
+    } else {
+        answer_page(ex, &page, &start, resume);
+    }
+    crier_mem_free(worker->hub->mem, start.picks);
+    crier_buf_deinit(&page.body);
+    crier_subscription_free(subscription);
+}

@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * POST and PUT: one event (the body is its data, byte for byte), or a batch (NDJSON, or an event stream, published
+ * while it is read). DELETE.
+ *
+ * A single publish is gathered (publisher.h) when its body is complete and answered once it is in the journal;
+ * meanwhile the connection may read on. A batch stands still at its end until all of it is in.
+ *
+ * The first bad line of a batch ends it: what came before is published, what comes after is not, and the
+ * answer says both.
+ */
+#include "base/utf8.h"
+#include "http/response.h"
+#include "http/target.h"
+#include "hub/topic.h"
+#include "server/exchange.h"
+#include <string.h>
+
+struct crier_publishing {
+    bool is_batch;
+    bool failed;             /* an append of this batch failed: `problem` */
+    enum crier_problem problem;
+    struct crier_slice topic; /* the path's; in the exchange's text, as the next two */
+    struct crier_slice type, key;
+    uint64_t ttl_ms;
+    bool has_retry;
+    uint32_t retry_ms;
+    struct crier_buf body; /* single */
+    struct crier_batch batch;
+    uint64_t published, duplicates;
+    struct crier_id first, last;
+};
+
+static void refuse(struct crier_exchange *ex, enum crier_problem problem, const char *detail)
+{
+    crier_exchange_refuse_for(ex, problem, detail);
+}
+
+/* ---- what is asked for -------------------------------------------------------------------- */
+
+static int take_retry(struct crier_publishing *p, struct crier_slice value, const char **ret_fault)
+{
+    *ret_fault = crier_publish_retry_fault(value, &p->retry_ms);
+    p->has_retry = true;
+    return *ret_fault ? -EINVAL : 0;
+}
+
+static int take_type(struct crier_publishing *p, struct crier_slice value, const char **ret_fault)
+{
+    *ret_fault = crier_publish_type_fault(value);
+    p->type = value;
+    return *ret_fault ? -EINVAL : 0;
+}
+
+static int take_key(struct crier_publishing *p, struct crier_slice value, const char **ret_fault)
+{
+    *ret_fault = crier_publish_key_fault(value);
+    p->key = value;
+    return *ret_fault ? -EINVAL : 0;
+}
+
+static int take_ttl(struct crier_publishing *p, struct crier_slice value, const char **ret_fault)
+{
+    *ret_fault = crier_publish_ttl_fault(value, &p->ttl_ms);
+    return *ret_fault ? -EINVAL : 0;
+}
+
+static const struct {
+    struct crier_slice parameter, header;
+    int (*take)(struct crier_publishing *, struct crier_slice, const char **);
+} metadata[] = {
+    {{"event", 5}, {"Crier-Event", 11}, take_type},
+    {{"retry", 5}, {"Crier-Retry", 11}, take_retry},
+    {{"key", 3}, {"Idempotency-Key", 15}, take_key},
+    {{"ttl", 3}, {NULL, 0}, take_ttl},
+};
+enum { METADATA = sizeof(metadata) / sizeof(metadata[0]) };
+
+static int known_parameter(struct crier_slice name)
+{
+    for (int i = 0; i < METADATA; i++) {
+        if (crier_slice_eq(name, metadata[i].parameter))
+            return i;
+    }
+    return -1;
+}
+
+static int bad_name(struct crier_exchange *ex, struct crier_slice name, const char *what)
+{
+    struct crier_buf detail;
+
+    crier_buf_init(&detail, ex->conn->worker->hub->mem);
+    crier_buf_printf(&detail, "'%.*s' %s. A publish has event, retry, ttl and key; the hub gives the id.",
+                     CRIER_SLICE_ARG(crier_slice_sub(name, 0, 64)), what);
+    crier_exchange_refuse(ex, CRIER_PROBLEM_BAD_PARAMETER, crier_buf_slice(&detail), CRIER_SLICE(""), CRIER_SLICE(""));
+    crier_buf_deinit(&detail);
+    return -EINVAL;
+}
+
+static int check_names(struct crier_exchange *ex, bool is_batch)
+{
+    struct crier_slice query = ex->request->query, name, value;
+    unsigned seen = 0;
+
+    while (crier_query_next(&query, &name, &value)) {
+        int i = known_parameter(name);
+
+        if (i < 0)
+            return bad_name(ex, name, "is no parameter of a publish");
+        if (is_batch)
+            return bad_name(ex, name, "cannot stand in the query of a batch: each line or block has its own");
+        if (seen & (1u << i))
+            return bad_name(ex, name, "is there twice");
+        seen |= 1u << i;
+    }
+    return 0;
+}
+
+/* The query says it, else the header. */
+static int read_metadata(struct crier_exchange *ex, struct crier_publishing *p)
+{
+    for (int i = 0; i < METADATA; i++) {
+        struct crier_slice value;
+        const char *fault;
+        int r = crier_exchange_parameter(ex, metadata[i].parameter, 0, &value);
+
+        if (r < 0) {
+            refuse(ex, CRIER_PROBLEM_BAD_PARAMETER, "A query parameter has a '%' that is not followed by two hexadecimal digits.");
+            return r;
+        }
+        if (!value.data && metadata[i].header.data) {
+            struct crier_slice header = crier_request_header(ex->request, metadata[i].header);
+
+            if (header.len) {
+                /* The request is forgotten before the event is appended. */
+                size_t at = ex->text.len;
+
+                if (ex->text.cap - at < header.len) {
+                    refuse(ex, CRIER_PROBLEM_INTERNAL, NULL);
+                    return -ENOMEM;
+                }
+                crier_buf_append(&ex->text, header);
+                value = (struct crier_slice){ex->text.data + at, header.len};
+            } else if (header.data && i == 2) {
+                value = header; /* an empty key is a fault, not an absent one */
+            }
+        }
+        if (!value.data)
+            continue;
+        if (metadata[i].take(p, value, &fault) < 0) {
+            refuse(ex, CRIER_PROBLEM_BAD_PARAMETER, fault);
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
+static int batch_kind(const struct crier_request *request)
+{
+    struct crier_slice type = crier_content_type_essence(crier_request_header(request, CRIER_SLICE("Content-Type")));
+
+    if (crier_slice_eq_nocase(type, CRIER_SLICE("application/x-ndjson")))
+        return CRIER_BATCH_NDJSON;
+    if (crier_slice_eq_nocase(type, CRIER_SLICE("text/event-stream")))
+        return CRIER_BATCH_EVENT_STREAM;
+    return 0;
+}
+
+/* 0: it may go on. Otherwise it has been refused. */
+static int check_request(struct crier_exchange *ex, int kind)
+{
+    const struct crier_request *request = ex->request;
+    struct crier_slice coding = crier_request_header(request, CRIER_SLICE("Content-Encoding"));
+    uint64_t most = ex->conn->worker->hub->config->journal.max_event_bytes;
+    const char *fault;
+
+    if (crier_accept_names(request, CRIER_MEDIA_EVENT_STREAM) && !crier_accept_covers(request, CRIER_MEDIA_JSON)) {
+        refuse(ex, CRIER_PROBLEM_NOT_ACCEPTABLE,
+               "A publish is answered with one JSON object, never with a stream. Accept application/json, and follow the topic "
+               "with a GET.");
+        return -EINVAL;
+    }
+    if (coding.len && !crier_slice_eq_nocase(coding, CRIER_SLICE("identity"))) {
+        refuse(ex, CRIER_PROBLEM_UNSUPPORTED_TYPE, NULL);
+        return -EINVAL;
+    }
+    if (ex->route == CRIER_ROUTE_EVENTS || !ex->rest.len) {
+        if (kind != CRIER_BATCH_NDJSON || ex->route != CRIER_ROUTE_EVENTS) {
+            refuse(ex, CRIER_PROBLEM_NO_TOPIC, NULL);
+            return -EINVAL;
+        }
+    } else if ((fault = crier_topic_fault(ex->rest)) != NULL) {
+        refuse(ex, CRIER_PROBLEM_BAD_TOPIC, fault);
+        return -EINVAL;
+    }
+    if (check_names(ex, kind != 0) < 0)
+        return -EINVAL;
+    if (!kind && request->has_length && request->length > most) {
+        refuse(ex, CRIER_PROBLEM_TOO_LARGE, NULL);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int publishing_new(struct crier_exchange *ex, int kind)
+{
+    const struct crier_mem *mem = ex->conn->worker->hub->mem;
+    struct crier_publishing *p = crier_mem_zalloc(mem, sizeof(*p));
+    size_t headers = 0;
+
+    /* Room for what headers say, reserved now so that text does not move later. */
+    for (int i = 0; i < METADATA; i++) {
+        if (metadata[i].header.data)
+            headers += crier_request_header(ex->request, metadata[i].header).len;
+    }
+    if (headers && ex->text.cap - ex->text.len < headers + 2 * ex->request->query.len) {
+        const char *old = ex->text.data;
+        ptrdiff_t rest = ex->rest.data ? ex->rest.data - old : 0;
+        ptrdiff_t origin = ex->admission.allow_origin.data ? ex->admission.allow_origin.data - old : 0;
+
+        if (crier_buf_reserve(&ex->text, headers + 2 * ex->request->query.len) < 0) {
+            crier_mem_free(mem, p);
+            return -ENOMEM;
+        }
+        if (ex->rest.data)
+            ex->rest.data = ex->text.data + rest;
+        if (ex->admission.allow_origin.data)
+            ex->admission.allow_origin.data = ex->text.data + origin;
+    }
+    if (!p)
+        return -ENOMEM;
+    p->is_batch = kind != 0;
+    p->topic = ex->rest;
+    crier_buf_init(&p->body, mem);
+    if (kind && crier_batch_init(&p->batch, mem, (enum crier_batch_kind)kind,
+                                 (size_t)ex->conn->worker->hub->config->journal.max_event_bytes, ex->rest.len > 0) < 0) {
+        crier_mem_free(mem, p);
+        return -ENOMEM;
+    }
+    ex->publish = p;
+    return 0;
+}
+
+void crier_publish_begin(struct crier_exchange *ex)
+{
+    struct crier_hub *hub = ex->conn->worker->hub;
+    int kind = batch_kind(ex->request);
+
+    if (check_request(ex, kind) < 0)
+        return;
+    if (publishing_new(ex, kind) < 0) {
+        refuse(ex, CRIER_PROBLEM_INTERNAL, NULL);
+        return;
+    }
+    if (!kind && read_metadata(ex, ex->publish) < 0)
+        return;
+    ex->publishing = true;
+    ex->streaming_body = kind == CRIER_BATCH_EVENT_STREAM;
+    atomic_fetch_add_explicit(&hub->publishing, 1, memory_order_relaxed);
+    if (ex->request->expect_continue && ex->request->has_body) {
+        if (ex->conn->waiting)
+            crier_publisher_flush(ex->conn->worker);
+        crier_buf_append(&ex->conn->out, CRIER_SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
+        crier_conn_flush(ex->conn);
+    }
+}
+
+void crier_publish_free(struct crier_exchange *ex)
+{
+    struct crier_publishing *p = ex->publish;
+
+    if (!p)
+        return;
+    if (p->is_batch)
+        crier_batch_deinit(&p->batch);
+    crier_buf_deinit(&p->body);
+    ex->publish = crier_mem_free(ex->conn->worker->hub->mem, p);
+}
+
+/* ---- answers ------------------------------------------------------------------------------ */
+
+static void write_id(struct crier_buf *buf, const char *name, const struct crier_id *id)
+{
+    char text[CRIER_ID_TEXT];
+
+    if (id)
+        crier_buf_printf(buf, ",\"%s\":\"%.*s\"", name, (int)crier_id_format(*id, text), text);
+    else
+        crier_buf_printf(buf, ",\"%s\":null", name);
+}
+
+static void write_counts(struct crier_buf *buf, const struct crier_publishing *p)
+{
+    bool any = p->published > 0;
+
+    crier_buf_printf(buf, "\"published\":%llu,\"duplicates\":%llu", (unsigned long long)p->published,
+                     (unsigned long long)p->duplicates);
+    write_id(buf, "first", any ? &p->first : NULL);
+    write_id(buf, "last", any ? &p->last : NULL);
+}
+
+static void answer_created(struct crier_exchange *ex, const struct crier_buf *body)
+{
+    crier_exchange_answer(ex, &(struct crier_answer){.status = 201,
+                                                     .type = CRIER_SLICE("application/json"),
+                                                     .body = crier_buf_slice(body)});
+}
+
+static void answer_single(struct crier_exchange *ex, const struct crier_draft *draft)
+{
+    struct crier_buf body;
+    char id[CRIER_ID_TEXT];
+
+    crier_buf_init(&body, ex->conn->worker->hub->mem);
+    crier_buf_append(&body, CRIER_SLICE("{\"id\":\""));
+    crier_buf_add(&body, id, crier_id_format(draft->ret_id, id));
+    crier_buf_append(&body, CRIER_SLICE("\",\"topic\":"));
+    crier_buf_json_string(&body, draft->topics[0]);
+    if (draft->result == CRIER_APPEND_DUPLICATE)
+        crier_buf_append(&body, CRIER_SLICE(",\"duplicate\":true"));
+    crier_buf_append(&body, CRIER_SLICE("}\n"));
+    answer_created(ex, &body);
+    crier_buf_deinit(&body);
+}
+
+static void answer_batch(struct crier_exchange *ex)
+{
+    struct crier_buf body;
+
+    crier_buf_init(&body, ex->conn->worker->hub->mem);
+    crier_buf_byte(&body, '{');
+    write_counts(&body, ex->publish);
+    if (ex->publish->batch.incomplete)
+        crier_buf_append(&body, CRIER_SLICE(",\"incomplete\":true"));
+    crier_buf_append(&body, CRIER_SLICE("}\n"));
+    answer_created(ex, &body);
+    crier_buf_deinit(&body);
+}
+
+/* line 0: no line is to blame. */
+static void refuse_batch(struct crier_exchange *ex, enum crier_problem problem, const char *detail, uint64_t line)
+{
+    struct crier_buf extra;
+    struct crier_slice headers = CRIER_SLICE("");
+
+    if (ex->conn->waiting)
+        crier_publisher_flush(ex->conn->worker); /* so that the counts are true */
+    crier_buf_init(&extra, ex->conn->worker->hub->mem);
+    write_counts(&extra, ex->publish);
+    if (line)
+        crier_buf_printf(&extra, ",\"line\":%llu", (unsigned long long)line);
+    if (crier_problem_status(problem) == 503)
+        headers = CRIER_SLICE("Retry-After: 5\r\n");
+    crier_exchange_refuse(ex, problem, crier_slice_of(detail), crier_buf_slice(&extra), headers);
+    crier_buf_deinit(&extra);
+}
+
+static enum crier_problem problem_of(int result)
+{
+    switch (result) {
+    case -EMSGSIZE:
+        return CRIER_PROBLEM_TOO_LARGE;
+    case CRIER_APPEND_FULL:
+        return CRIER_PROBLEM_JOURNAL_FULL;
+    default:
+        return CRIER_PROBLEM_INTERNAL;
+    }
+}
+
+static void batch_done(struct crier_publishing *p, const struct crier_draft *draft)
+{
+    switch (draft->result) {
+    case 0:
+        if (!p->published++)
+            p->first = draft->ret_id;
+        p->last = draft->ret_id;
+        break;
+    case CRIER_APPEND_DUPLICATE:
+        p->duplicates++;
+        break;
+    default:
+        p->failed = true;
+        p->problem = problem_of(draft->result);
+        break;
+    }
+}
+
+void crier_publish_done(struct crier_exchange *ex, const struct crier_draft *draft)
+{
+    if (ex->publish->is_batch) {
+        batch_done(ex->publish, draft);
+        return;
+    }
+    if (draft->result == 0 || draft->result == CRIER_APPEND_DUPLICATE)
+        answer_single(ex, draft);
+    else
+        crier_exchange_refuse(ex, problem_of(draft->result), CRIER_SLICE(""), CRIER_SLICE(""),
+                              draft->result == CRIER_APPEND_FULL ? CRIER_SLICE("Retry-After: 5\r\n") : CRIER_SLICE(""));
+}
+
+/* ---- the body ----------------------------------------------------------------------------- */
+
+/* Publishes what is complete. -EINVAL: the exchange has been refused (and may be gone). */
+static int pump_batch(struct crier_exchange *ex)
+{
+    struct crier_publishing *p = ex->publish;
+    struct crier_publication pub;
+    int r = CRIER_BATCH_MORE;
+
+    while (!p->failed && (r = crier_batch_next(&p->batch, &pub)) == 0) {
+        struct crier_publish publish = {.topic = pub.has_topic ? pub.topic : p->topic,
+                                        .type = pub.type,
+                                        .key = pub.key,
+                                        .data = pub.data,
+                                        .ttl_ms = pub.ttl_ms,
+                                        .has_retry = pub.has_retry,
+                                        .retry_ms = pub.retry_ms};
+        const char *fault = crier_topic_fault(publish.topic);
+
+        if (fault) {
+            refuse_batch(ex, CRIER_PROBLEM_BAD_TOPIC, fault, pub.line);
+            return -EINVAL;
+        }
+        r = crier_publisher_add(ex->conn->worker, ex, &publish);
+        if (r < 0) {
+            refuse_batch(ex, problem_of(r), NULL, pub.line);
+            return -EINVAL;
+        }
+    }
+    if (p->failed) {
+        refuse_batch(ex, p->problem, NULL, 0);
+        return -EINVAL;
+    }
+    if (r < 0) {
+        refuse_batch(ex, p->batch.fault, p->batch.fault_detail, p->batch.fault_line);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+void crier_publish_body(struct crier_exchange *ex, struct crier_slice bytes)
+{
+    struct crier_publishing *p = ex->publish;
+
+    if (p->is_batch) {
+        crier_batch_feed(&p->batch, bytes);
+        (void)pump_batch(ex);
+        return;
+    }
+    if (p->body.len + bytes.len > ex->conn->worker->hub->config->journal.max_event_bytes) {
+        refuse(ex, CRIER_PROBLEM_TOO_LARGE, NULL);
+        return;
+    }
+    crier_buf_append(&p->body, bytes);
+    if (crier_buf_error(&p->body) < 0)
+        refuse(ex, CRIER_PROBLEM_INTERNAL, NULL);
+}
+
+static void end_single(struct crier_exchange *ex)
+{
+    struct crier_publishing *p = ex->publish;
+    struct crier_conn *conn = ex->conn;
+    struct crier_publish publish = {.topic = p->topic,
+                                    .type = p->type,
+                                    .key = p->key,
+                                    .data = crier_buf_slice(&p->body),
+                                    .ttl_ms = p->ttl_ms,
+                                    .has_retry = p->has_retry,
+                                    .retry_ms = p->retry_ms};
+    int r;
+
+    if (!crier_utf8_valid(publish.data)) {
+        refuse(ex, CRIER_PROBLEM_BAD_BODY,
+               "The body is not valid UTF-8. Events are text: encode binary data, for example as base64.");
+        return;
+    }
+    r = crier_publisher_add(conn->worker, ex, &publish);
+    if (r < 0) {
+        refuse(ex, problem_of(r), NULL);
+        return;
+    }
+    /* It is answered by the flush; meanwhile the next request may be read. */
+    crier_buf_deinit(&p->body);
+    conn->exchange = NULL;
+    ex->request = NULL;
+    if (ex->close)
+        conn->close_after = true;
+}
+
+void crier_publish_end(struct crier_exchange *ex)
+{
+    struct crier_publishing *p = ex->publish;
+
+    if (!p->is_batch) {
+        end_single(ex);
+        return;
+    }
+    crier_batch_end(&p->batch);
+    if (pump_batch(ex) < 0)
+        return;
+    crier_publisher_flush(ex->conn->worker);
+    if (p->failed)
+        refuse_batch(ex, p->problem, NULL, 0);
+    else
+        answer_batch(ex);
+}
+
+void crier_publish_drain(struct crier_exchange *ex)
+{
+    if (ex->streaming_body && ex->publish)
+        refuse_batch(ex, CRIER_PROBLEM_DRAINING, NULL, 0);
+}
+
+void crier_forget(struct crier_exchange *ex)
+{
+    struct crier_worker *worker = ex->conn->worker;
+    const char *fault;
+
+    if (!ex->rest.len) {
+        refuse(ex, CRIER_PROBLEM_NO_TOPIC, NULL);
+        return;
+    }
+    fault = crier_topic_fault(ex->rest);
+    if (fault) {
+        refuse(ex, CRIER_PROBLEM_BAD_TOPIC, fault);
+        return;
+    }
+    crier_publisher_flush(worker); /* what was published before is forgotten too */
+    crier_journal_forget(worker->hub->journal, ex->rest, worker->now);
+    crier_exchange_answer(ex, &(struct crier_answer){.status = 204});
+}

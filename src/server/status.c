@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/* /-/health, /-/topics, /-/stats: the hub about itself, as JSON. */
+#include "http/response.h"
+#include "http/target.h"
+#include "hub/topic.h"
+#include "server/exchange.h"
+#include <string.h>
+
+enum { TOPICS_DEFAULT = 100, TOPICS_MOST = 1000 };
+
+static void answer_json(struct crier_exchange *ex, unsigned status, struct crier_buf *body)
+{
+    crier_buf_byte(body, '\n');
+    if (crier_buf_error(body) < 0)
+        crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
+    else
+        crier_exchange_answer(ex, &(struct crier_answer){.status = status,
+                                                         .type = CRIER_SLICE("application/json"),
+                                                         .body = crier_buf_slice(body)});
+}
+
+void crier_status_health(struct crier_exchange *ex)
+{
+    bool draining = atomic_load_explicit(&ex->conn->worker->hub->draining, memory_order_relaxed);
+    struct crier_buf body;
+
+    crier_buf_init(&body, ex->conn->worker->hub->mem);
+    crier_buf_append(&body, draining ? CRIER_SLICE("{\"status\":\"draining\"}") : CRIER_SLICE("{\"status\":\"ok\"}"));
+    answer_json(ex, draining ? 503 : 200, &body);
+    crier_buf_deinit(&body);
+}
+
+/* ---- topics ------------------------------------------------------------------------------- */
+
+static void write_id(struct crier_buf *buf, const char *name, const struct crier_id *id)
+{
+    char text[CRIER_ID_TEXT];
+
+    if (id)
+        crier_buf_printf(buf, ",\"%s\":\"%.*s\"", name, (int)crier_id_format(*id, text), text);
+    else
+        crier_buf_printf(buf, ",\"%s\":null", name);
+}
+
+/* true: somebody follows it or it holds events. */
+static bool write_topic(struct crier_hub *hub, struct crier_buf *body, struct crier_slice name)
+{
+    struct crier_topic_info info;
+    uint64_t subscribers = crier_presence_count(hub->presence, name);
+    bool held = crier_journal_topic(hub->journal, name, &info) == 0;
+
+    if (!held)
+        memset(&info, 0, sizeof(info));
+    crier_buf_append(body, CRIER_SLICE("{\"topic\":"));
+    crier_buf_json_string(body, name);
+    crier_buf_printf(body, ",\"subscribers\":%llu,\"events\":%llu,\"bytes\":%llu", (unsigned long long)subscribers,
+                     (unsigned long long)info.events, (unsigned long long)info.bytes);
+    write_id(body, "first", held ? &info.first : NULL);
+    write_id(body, "last", held ? &info.last : NULL);
+    crier_buf_byte(body, '}');
+    return held || subscribers;
+}
+
+void crier_status_topic(struct crier_exchange *ex)
+{
+    const char *fault = crier_topic_fault(ex->rest);
+    struct crier_buf body;
+
+    if (fault) {
+        crier_exchange_refuse_for(ex, CRIER_PROBLEM_BAD_TOPIC, fault);
+        return;
+    }
+    crier_publisher_flush(ex->conn->worker);
+    crier_buf_init(&body, ex->conn->worker->hub->mem);
+    if (write_topic(ex->conn->worker->hub, &body, ex->rest))
+        answer_json(ex, 200, &body);
+    else
+        crier_exchange_refuse_for(ex, CRIER_PROBLEM_UNKNOWN_TOPIC, NULL);
+    crier_buf_deinit(&body);
+}
+
+/* Names, copied one after another, as they come in order from one source. */
+struct names {
+    struct crier_buf text;
+    size_t ends[TOPICS_MOST + 1];
+    size_t count, most;
+};
+
+static bool names_add(struct names *names, struct crier_slice name)
+{
+    if (names->count == names->most)
+        return false;
+    crier_buf_append(&names->text, name);
+    names->ends[names->count++] = names->text.len;
+    return !names->text.failed;
+}
+
+static bool names_add_info(void *ctx, const struct crier_topic_info *info)
+{
+    return names_add(ctx, info->name);
+}
+
+static bool names_add_topic(void *ctx, struct crier_slice topic)
+{
+    return names_add(ctx, topic);
+}
+
+static struct crier_slice names_get(const struct names *names, size_t i)
+{
+    size_t from = i ? names->ends[i - 1] : 0;
+
+    return (struct crier_slice){names->text.data + from, names->ends[i] - from};
+}
+
+static int read_topics_wish(struct crier_exchange *ex, struct crier_slice *prefix, struct crier_slice *after, size_t *limit)
+{
+    struct crier_slice value;
+    uint64_t n = TOPICS_DEFAULT;
+
+    if (crier_exchange_parameter(ex, CRIER_SLICE("prefix"), 0, prefix) < 0 ||
+        crier_exchange_parameter(ex, CRIER_SLICE("after"), 0, after) < 0 ||
+        crier_exchange_parameter(ex, CRIER_SLICE("limit"), 0, &value) < 0 ||
+        (value.len && (crier_slice_to_u64(value, &n) < 0 || n < 1 || n > TOPICS_MOST))) {
+        crier_exchange_refuse_for(ex, CRIER_PROBLEM_BAD_PARAMETER,
+                                  "'limit' is a number from 1 to 1000; 'prefix' and 'after' are percent-encoded text.");
+        return -EINVAL;
+    }
+    *limit = (size_t)n;
+    return 0;
+}
+
+/* Merges the topics that hold events with those that are followed by name; both come in order. */
+static void write_topics(struct crier_hub *hub, struct crier_buf *body, const struct names *held, const struct names *followed,
+                         size_t limit)
+{
+    struct crier_slice last = {NULL, 0};
+    size_t a = 0, b = 0, written = 0;
+
+    crier_buf_append(body, CRIER_SLICE("{\"topics\":["));
+    while ((a < held->count || b < followed->count) && written < limit) {
+        int order = a == held->count       ? 1
+                    : b == followed->count ? -1
+                                           : crier_slice_cmp(names_get(held, a), names_get(followed, b));
+
+        last = order <= 0 ? names_get(held, a) : names_get(followed, b);
+        a += order <= 0;
+        b += order >= 0;
+        if (written++)
+            crier_buf_append(body, CRIER_SLICE(",\n"));
+        (void)write_topic(hub, body, last);
+    }
+    crier_buf_append(body, CRIER_SLICE("],\"next\":"));
+    if (a < held->count || b < followed->count)
+        crier_buf_json_string(body, last);
+    else
+        crier_buf_append(body, CRIER_SLICE("null"));
+    crier_buf_byte(body, '}');
+}
+
+void crier_status_topics(struct crier_exchange *ex)
+{
+    struct crier_hub *hub = ex->conn->worker->hub;
+    struct crier_slice prefix, after;
+    struct names *held, *followed;
+    struct crier_buf body;
+    size_t limit;
+
+    if (read_topics_wish(ex, &prefix, &after, &limit) < 0)
+        return;
+    crier_publisher_flush(ex->conn->worker);
+    held = crier_mem_zalloc(hub->mem, 2 * sizeof(*held));
+    if (!held) {
+        crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
+        return;
+    }
+    followed = held + 1;
+    held->most = followed->most = limit + 1;
+    crier_buf_init(&held->text, hub->mem);
+    crier_buf_init(&followed->text, hub->mem);
+    crier_buf_init(&body, hub->mem);
+    crier_journal_topics(hub->journal, prefix, after, names_add_info, held);
+    crier_presence_topics(hub->presence, prefix, after, names_add_topic, followed);
+    write_topics(hub, &body, held, followed, limit);
+    if (held->text.failed || followed->text.failed)
+        body.failed = true;
+    answer_json(ex, 200, &body);
+    crier_buf_deinit(&held->text);
+    crier_buf_deinit(&followed->text);
+    crier_buf_deinit(&body);
+    crier_mem_free(hub->mem, held);
+}
+
+/* ---- stats -------------------------------------------------------------------------------- */
+
+static void write_number(struct crier_buf *body, const char *name, uint64_t value)
+{
+    char before = body->len ? body->data[body->len - 1] : '{';
+
+    crier_buf_printf(body, "%s\"%s\":%llu", before == '{' ? "" : ",", name, (unsigned long long)value);
+}
+
+/* Adds up one counter, by its place in struct crier_worker_stats. */
+static uint64_t sum(const struct crier_hub *hub, size_t offset)
+{
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < hub->worker_count; i++) {
+        const char *stats = (const char *)&hub->workers[i].stats;
+
+        total += atomic_load_explicit((_Atomic uint64_t *)(void *)(uintptr_t)(stats + offset), memory_order_relaxed);
+    }
+    return total;
+}
+
+static void write_workers(struct crier_buf *body, struct crier_hub *hub)
+{
+#define STAT(name) write_number(body, #name, sum(hub, offsetof(struct crier_worker_stats, name)));
+    CRIER_GAUGES(STAT)
+    CRIER_COUNTERS(STAT)
+#undef STAT
+    crier_buf_append(body, CRIER_SLICE(",\"refused\":{"));
+    for (unsigned i = 1; i < CRIER_PROBLEM_COUNT; i++) {
+        uint64_t n = sum(hub, offsetof(struct crier_worker_stats, refused) + i * sizeof(_Atomic uint64_t));
+
+        if (n) {
+            struct crier_slice slug = crier_problem_slug((enum crier_problem)i);
+
+            crier_buf_printf(body, "%s\"%.*s\":%llu", body->data && body->data[body->len - 1] == '{' ? "" : ",",
+                             CRIER_SLICE_ARG(slug), (unsigned long long)n);
+        }
+    }
+    crier_buf_byte(body, '}');
+}
+
+static void write_history(struct crier_buf *body, struct crier_hub *hub)
+{
+    struct crier_journal_stats s;
+
+    memset(&s, 0, sizeof(s));
+    crier_journal_get_stats(hub->journal, &s);
+    crier_buf_append(body, CRIER_SLICE(",\"history\":{"));
+    write_number(body, "events", s.events);
+    write_number(body, "bytes", s.bytes);
+    write_number(body, "topics", s.topics);
+    write_number(body, "kept_events", s.kept_events);
+    write_number(body, "kept_bytes", s.kept_bytes);
+    write_number(body, "held_bytes", s.held_bytes);
+    write_number(body, "appended", s.appended);
+    write_number(body, "duplicates", s.duplicates);
+    write_number(body, "evicted", s.evicted);
+    write_number(body, "expired", s.expired);
+    write_number(body, "forgotten", s.forgotten);
+    write_number(body, "full", s.full);
+    write_number(body, "lapped", s.lapped);
+    write_number(body, "keys", s.keys);
+    write_number(body, "floors", s.floors);
+    write_id(body, "first", s.events ? &s.first : NULL);
+    write_id(body, "last", s.events ? &s.last : NULL);
+    crier_buf_byte(body, '}');
+}
+
+/* Every limit with its value, beside the counters that say when it was reached. */
+static void write_limits(struct crier_buf *body, const struct crier_config *c)
+{
+    crier_buf_append(body, CRIER_SLICE(",\"limits\":{"));
+    write_number(body, "connections", c->max_connections);
+    write_number(body, "connections_per_address", c->max_per_address);
+    write_number(body, "event_bytes", c->journal.max_event_bytes);
+    write_number(body, "history_events", c->journal.max_events);
+    write_number(body, "history_bytes", c->journal.max_bytes);
+    write_number(body, "history_age_ms", c->journal.max_age_ms);
+    write_number(body, "keys", c->journal.max_keys);
+    crier_buf_byte(body, '}');
+}
+
+void crier_status_stats(struct crier_exchange *ex)
+{
+    struct crier_worker *worker = ex->conn->worker;
+    struct crier_hub *hub = worker->hub;
+    struct crier_buf body;
+
+    crier_publisher_flush(worker);
+    crier_buf_init(&body, hub->mem);
+    crier_buf_byte(&body, '{');
+    write_number(&body, "uptime_ms", worker->now.boot_ms - hub->started_ms);
+    write_number(&body, "workers", hub->worker_count);
+    write_workers(&body, hub);
+    write_history(&body, hub);
+    write_limits(&body, hub->config);
+    crier_buf_byte(&body, '}');
+    answer_json(ex, 200, &body);
+    crier_buf_deinit(&body);
+}

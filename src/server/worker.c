@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker's loop. One tick:
+ *
+ *   1. epoll_wait; not at all if work is left over
+ *   2. connections: accept, parse, gather publishes, append them under the journal's mutex once (publisher.c)
+ *   3. the journal, from the cursor to its end, into the feeds; then newcomers join, right here
+ *   4. and 5. a round of bounded slices over feeds and lagging streams (hub/fanout.c)
+ *   6. timers: heartbeats and everybody's patience; the drain; the doomed are freed
+ *
+ * Between two steps the doomed are freed, so that no step meets a connection whose socket is closed.
+ *
+ * Sleeping. Before epoll_wait the worker tells the journal that it sleeps and looks once more
+ * (crier_cursor_sleep): a publish by another worker either is seen by that look or wakes it.
+ *
+ * Drain. Everything that is idle goes at once. Streams are told to end once no publish is in progress, so
+ * that they get what was still coming, or at half the drain time. The loop ends when no connection has
+ * business any more, or when the time is up.
+ */
+#include "server/worker.h"
+#include "server/exchange.h"
+#include "server/stream.h"
+#include "net/sys.h"
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    EVENTS = 256,        /* of one epoll_wait */
+    ACCEPTS = 64,        /* of one listener in a tick */
+    ACCEPT_PAUSE_MS = 250, /* after accept failed for want of descriptors */
+    THROTTLE_MS = 2,     /* how soon a publisher that waits for the journal is looked at again */
+};
+
+uint32_t crier_worker_jitter(struct crier_worker *worker, uint32_t low, uint32_t high)
+{
+    return (uint32_t)crier_rng_between(&worker->rng, low, high);
+}
+
+void crier_worker_wake(struct crier_worker *worker)
+{
+    crier_wake_signal(&worker->wake);
+}
+
+static void wake_from_journal(void *ctx)
+{
+    crier_worker_wake(ctx);
+}
+
+/* ---- making it ---------------------------------------------------------------------------- */
+
+static int listener_fd(const struct crier_worker *worker, const struct crier_listener *l)
+{
+    return l->inherited ? l->fds[0] : l->fds[worker->index];
+}
+
+static int start_accepting(struct crier_worker *worker)
+{
+    struct crier_hub *hub = worker->hub;
+
+    for (size_t i = 0; i < hub->listener_count; i++) {
+        struct crier_listener *l = &hub->listeners[i];
+        int r = crier_poller_add_level(&worker->poller, listener_fd(worker, l), l,
+                                       l->inherited && hub->worker_count > 1);
+
+        if (r < 0)
+            return r;
+    }
+    worker->accepting = true;
+    return 0;
+}
+
+static void stop_accepting(struct crier_worker *worker)
+{
+    struct crier_hub *hub = worker->hub;
+
+    if (!worker->accepting)
+        return;
+    for (size_t i = 0; i < hub->listener_count; i++)
+        crier_poller_remove(&worker->poller, listener_fd(worker, &hub->listeners[i]));
+    worker->accepting = false;
+}
+
+int crier_worker_init(struct crier_worker *worker, struct crier_hub *hub, unsigned index, uint64_t seed)
+{
+    const struct crier_sink sink = {
+        .send = crier_stream_send, .gap = crier_stream_gap, .broken = crier_stream_broken, .ctx = worker};
+    int r;
+
+    memset(worker, 0, sizeof(*worker));
+    worker->hub = hub;
+    worker->index = index;
+    worker->rng.state = seed;
+    worker->now = crier_sys_now();
+    worker->poller.fd = worker->wake.fd = -1;
+    crier_wheel_init(&worker->wheel, worker->now.boot_ms);
+    crier_timer_init(&worker->accept_timer);
+    crier_list_init(&worker->conns);
+    crier_list_init(&worker->ready);
+    crier_list_init(&worker->joining);
+    crier_list_init(&worker->doomed);
+    crier_publisher_init(&worker->publisher, hub->mem);
+
+    worker->input = crier_mem_alloc(hub->mem, CRIER_READ_BYTES);
+    if (!worker->input)
+        return -ENOMEM;
+    r = crier_poller_init(&worker->poller);
+    if (r == 0)
+        r = crier_wake_init(&worker->wake);
+    if (r == 0)
+        r = crier_poller_add_level(&worker->poller, worker->wake.fd, &worker->wake, false);
+    if (r < 0)
+        return r;
+    worker->cursor.wake = wake_from_journal;
+    worker->cursor.wake_ctx = worker;
+    r = crier_journal_attach(hub->journal, &worker->cursor);
+    if (r < 0)
+        return r;
+    r = crier_fanout_new(hub->mem, hub->journal, &worker->cursor, &sink, NULL, &worker->fanout);
+    if (r < 0)
+        return r;
+    return start_accepting(worker);
+}
+
+static void free_doomed(struct crier_worker *worker)
+{
+    while (!crier_list_empty(&worker->doomed))
+        crier_conn_free(CRIER_CONTAINER(worker->doomed.next, struct crier_conn, node));
+}
+
+void crier_worker_deinit(struct crier_worker *worker)
+{
+    const struct crier_mem *mem = worker->hub->mem;
+
+    while (!crier_list_empty(&worker->conns))
+        crier_conn_doom(CRIER_CONTAINER(worker->conns.next, struct crier_conn, node), "end");
+    free_doomed(worker);
+    crier_fanout_free(worker->fanout);
+    if (worker->cursor.journal)
+        crier_journal_detach(&worker->cursor);
+    crier_publisher_deinit(&worker->publisher);
+    crier_wake_deinit(&worker->wake);
+    crier_poller_deinit(&worker->poller);
+    worker->input = crier_mem_free(mem, worker->input);
+}
+
+/* ---- step 2 ------------------------------------------------------------------------------- */
+
+/* No descriptor or no memory for one more: the queue keeps those who wait, and the loop must not spin on it. */
+static void pause_accepting(struct crier_worker *worker, int error)
+{
+    crier_stat_add(&worker->stats.accept_failed, 1);
+    crier_log(worker->hub->log, CRIER_LOG_WARNING, CRIER_LOG_KIND_ACCEPT, worker->now, "accept-failed",
+              CRIER_LOG_TEXT("error", crier_slice_of(strerror(-error))),
+              CRIER_LOG_TEXT("hint", CRIER_SLICE("raise the limit of open files, or lower --max-connections")));
+    stop_accepting(worker);
+    crier_wheel_set(&worker->wheel, &worker->accept_timer, worker->now.boot_ms + ACCEPT_PAUSE_MS);
+}
+
+static void accept_from(struct crier_worker *worker, const struct crier_listener *l)
+{
+    for (unsigned i = 0; i < ACCEPTS && worker->accepting; i++) {
+        struct crier_address peer;
+        bool loopback = false;
+        int fd = crier_socket_accept(listener_fd(worker, l), &peer, &loopback);
+
+        if (fd >= 0)
+            crier_conn_open(worker, fd, &peer, loopback);
+        else if (fd == -EAGAIN)
+            return;
+        else if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM)
+            pause_accepting(worker, fd);
+        /* else: that one connection failed (ECONNABORTED and its like); go on */
+    }
+}
+
+static bool is_listener(const struct crier_worker *worker, const void *owner)
+{
+    const struct crier_listener *l = owner;
+
+    return l >= worker->hub->listeners && l < worker->hub->listeners + worker->hub->listener_count;
+}
+
+static void serve(struct crier_worker *worker, const struct crier_ready_event *events, int count)
+{
+    struct crier_list ready;
+
+    for (int i = 0; i < count; i++) {
+        if (events[i].owner == &worker->wake)
+            crier_wake_drain(&worker->wake);
+        else if (!is_listener(worker, events[i].owner))
+            crier_conn_ready(events[i].owner, events[i].ready);
+        else if (worker->accepting)
+            accept_from(worker, events[i].owner);
+    }
+
+    /* Those who were paused; who pauses again stands in the list for the next tick. */
+    crier_list_init(&ready);
+    crier_list_splice(&ready, &worker->ready);
+    while (!crier_list_empty(&ready)) {
+        struct crier_conn *conn = CRIER_CONTAINER(ready.next, struct crier_conn, ready_node);
+
+        crier_list_remove(&conn->ready_node);
+        if (conn->state != CRIER_CONN_DOOMED)
+            crier_conn_work(conn);
+    }
+    crier_publisher_flush(worker);
+}
+
+/* ---- steps 3 to 5 ------------------------------------------------------------------------- */
+
+/* true: work is left. */
+static bool fan_out(struct crier_worker *worker)
+{
+    bool more = crier_fanout_read(worker->fanout, worker->now);
+
+    if (!more) { /* newcomers start where the journal ends: it has to be read up to there */
+        crier_list_for_each_safe(node, &worker->joining)
+        {
+            if (!crier_stream_join(CRIER_CONTAINER(node, struct crier_stream, join_node)))
+                more = true;
+        }
+    }
+    free_doomed(worker);
+    return crier_fanout_pump(worker->fanout, worker->now) || more;
+}
+
+/* ---- step 6 ------------------------------------------------------------------------------- */
+
+static void expire(struct crier_worker *worker)
+{
+    struct crier_timer *timer;
+
+    while ((timer = crier_wheel_expire(&worker->wheel, worker->now.boot_ms)) != NULL) {
+        if (timer != &worker->accept_timer)
+            crier_conn_timeout(CRIER_CONTAINER(timer, struct crier_conn, timer));
+        else if (start_accepting(worker) < 0)
+            pause_accepting(worker, -ENOMEM);
+    }
+}
+
+static void publish_stats(struct crier_worker *worker)
+{
+    struct crier_worker_stats *stats = &worker->stats;
+    struct crier_fanout_stats f;
+
+    crier_fanout_get_stats(worker->fanout, &f);
+    crier_stat_set(&stats->delivered, f.delivered);
+    crier_stat_set(&stats->delivered_bytes, f.bytes);
+    crier_stat_set(&stats->replayed, f.replayed);
+    crier_stat_set(&stats->sends, f.sends);
+    crier_stat_set(&stats->streams, f.followers);
+    crier_stat_set(&stats->behind, f.behind);
+    crier_stat_set(&stats->lagging, f.lagging);
+    crier_stat_set(&stats->feeds, f.feeds);
+    crier_stat_set(&stats->window_bytes, f.window_bytes);
+    crier_stat_set(&stats->pinned_bytes, f.pinned_bytes);
+    crier_stat_set(&stats->windows_dropped, f.windows_dropped);
+}
+
+/* ---- drain -------------------------------------------------------------------------------- */
+
+/* Does this connection hold the end up? One that has not said anything does not. */
+static bool has_business(const struct crier_conn *conn)
+{
+    return conn->state != CRIER_CONN_READING || conn->exchange || conn->waiting || conn->in.len ||
+           !crier_conn_sent(conn) || (conn->reader && crier_http_in_request(conn->reader));
+}
+
+static void begin_drain(struct crier_worker *worker)
+{
+    struct crier_hub *hub = worker->hub;
+    bool inherited = false;
+
+    worker->drain_begun = true;
+    for (size_t i = 0; i < hub->listener_count; i++)
+        inherited = inherited || hub->listeners[i].inherited;
+    /* Handed-in sockets live on without us: whoever holds them next answers what waits in their queue. Our own
+     * stay, and give the draining answers, so that the port is never unbound. */
+    if (inherited)
+        stop_accepting(worker);
+}
+
+/* true: it is over. */
+static bool drain(struct crier_worker *worker)
+{
+    struct crier_hub *hub = worker->hub;
+    uint64_t until = atomic_load_explicit(&hub->drain_until, memory_order_relaxed);
+    uint64_t now = worker->now.boot_ms;
+    bool business = false;
+
+    if (!worker->drain_begun)
+        begin_drain(worker);
+    if (atomic_load_explicit(&hub->publishing, memory_order_relaxed) == 0 ||
+        now + hub->config->drain_ms / 2 >= until)
+        worker->farewell = true;
+    crier_list_for_each_safe(node, &worker->conns)
+    {
+        struct crier_conn *conn = CRIER_CONTAINER(node, struct crier_conn, node);
+
+        crier_conn_drain(conn);
+        if (worker->farewell && conn->state == CRIER_CONN_STREAMING) {
+            crier_list_for_each_safe(stream_node, &conn->streams)
+                crier_stream_finish(CRIER_CONTAINER(stream_node, struct crier_stream, conn_node));
+        }
+        business = business || (conn->state != CRIER_CONN_DOOMED && has_business(conn));
+    }
+    return now >= until || !business;
+}
+
+/* ---- the loop ----------------------------------------------------------------------------- */
+
+static int sleep_time(struct crier_worker *worker, bool work_left)
+{
+    int timeout;
+
+    if (work_left || !crier_cursor_sleep(&worker->cursor))
+        return 0;
+    if (!crier_list_empty(&worker->ready) && !worker->throttled)
+        return 0;
+    timeout = crier_wheel_timeout(&worker->wheel, worker->now.boot_ms);
+    if (worker->throttled && (timeout < 0 || timeout > THROTTLE_MS))
+        timeout = THROTTLE_MS;
+    if (worker->drain_begun && (timeout < 0 || timeout > 50))
+        timeout = 50;
+    return timeout;
+}
+
+void *crier_worker_run(void *arg)
+{
+    struct crier_worker *worker = arg;
+    struct crier_ready_event events[EVENTS];
+    bool work_left = false;
+
+    for (;;) {
+        int timeout = sleep_time(worker, work_left);
+        int count = crier_poller_wait(&worker->poller, events, EVENTS, timeout);
+
+        worker->now = crier_sys_now();
+        worker->tick++;
+        worker->tick_bytes = 0;
+        worker->throttled = false;
+        crier_cursor_awake(&worker->cursor, worker->now);
+
+        serve(worker, events, count > 0 ? count : 0);
+        free_doomed(worker);
+        work_left = fan_out(worker);
+        expire(worker);
+        crier_publisher_flush(worker);
+        free_doomed(worker);
+        publish_stats(worker);
+        if (atomic_load_explicit(&worker->hub->draining, memory_order_relaxed) && drain(worker))
+            break;
+        free_doomed(worker);
+    }
+    return NULL;
+}
