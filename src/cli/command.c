@@ -24,7 +24,8 @@ static const char default_url[] = "http://localhost:8080";
 
 /* ---- talking ---- */
 
-static void say(const struct crier_command *command, const char *fmt, va_list args)
+static void CRIER_PRINTF(2, 0)
+    say(const struct crier_command *command, const char *fmt, va_list args)
 {
     char line[2048];
 

@@ -203,15 +203,16 @@ static int refused(const struct pub *p, uint64_t before)
 static int check_answer(const struct pub *p, uint64_t before)
 {
     struct crier_slice essence = crier_content_type_essence(crier_buf_slice(&p->post.type));
+    int r;
 
     if (p->post.status < 200 || p->post.status >= 300 ||
         !crier_slice_eq_nocase(essence, CRIER_SLICE("application/json")))
         return refused(p, before);
-    if (!p->options.verbose ||
-        crier_write_all(STDOUT_FILENO, crier_buf_slice(&p->post.body)) == 0)
+    r = p->options.verbose ? crier_write_all(STDOUT_FILENO, crier_buf_slice(&p->post.body)) : 0;
+    if (r == 0)
         return -1;
     crier_command_say(&crier_pub_command, "published, but cannot write to standard output: %s",
-                      strerror(errno));
+                      strerror(-r));
     return CRIER_EXIT_FAILED;
 }
 
@@ -279,6 +280,8 @@ static int publish_raw(struct pub *p)
     if (n < 0)
         crier_command_say(&crier_pub_command, "cannot read standard input: %s",
                           strerror(errno));
+    else if (crier_buf_error(&data) < 0)
+        (void)crier_command_no_memory(&crier_pub_command);
     else if (data.len > RAW_BYTES)
         crier_command_say(
             &crier_pub_command,

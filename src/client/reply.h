@@ -30,7 +30,7 @@ enum crier_reply_kind { CRIER_REPLY_HEAD = 1, CRIER_REPLY_BODY = 2, CRIER_REPLY_
 struct crier_reply_item {
     enum crier_reply_kind kind;
     const struct crier_reply *reply; /* HEAD */
-    struct crier_slice body;          /* BODY: borrowed from the input */
+    struct crier_slice body;         /* BODY: borrowed from the input */
 };
 
 enum { CRIER_REPLY_MORE = 1, CRIER_REPLY_CUT = 2 };

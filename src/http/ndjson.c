@@ -23,6 +23,8 @@
  * large as the line; what is kept of it afterwards is the strings.
  *
  * What can fail: the line (-EINVAL, the batch's fault says what and on which line) and memory.
+ * jansson 2.14 does not notice when the buffer it gathers a token in cannot grow; it fails at
+ * the next allocation then. Should just that one allocation fail, the token lacks a character.
  */
 #include "http/publication.h"
 
@@ -245,9 +247,9 @@ read_document(struct crier_batch *batch, struct crier_slice line, struct crier_p
             batch, CRIER_PROBLEM_BAD_TOPIC,
             "This line names no topic, and neither does the path. Add a topic member, or "
             "publish to /events/<topic>.");
+    /* Its span is all that is needed; a large tree must not wait with the batch. */
     if (!json_is_string(data))
-        json_object_del(batch->document,
-                        "data"); /* a large tree must not wait with the batch */
+        json_object_del(batch->document, "data");
     return 0;
 }
 

@@ -38,7 +38,7 @@ static void set_limits(struct crier_fanout_limits *to, const struct crier_fanout
         .window_from = 8,
         .window_bytes = 1024 * 1024,
         .windows_bytes = 32 * 1024 * 1024,
-        .pin_bytes = 4 * 1024 * 1024,
+        .pin_bytes = 2 * 1024 * 1024,
         .pass_slice = 256,
         .lag_bytes = 64 * 1024,
         .lag_looks = 4096,
@@ -426,6 +426,14 @@ uint64_t crier_fanout_count(struct crier_fanout *fan, struct crier_slice topic)
         followers += feed->followers;
     }
     return followers;
+}
+
+size_t crier_fanout_take_peak(struct crier_fanout *fan)
+{
+    size_t peak = fan->window_peak;
+
+    fan->window_peak = fan->window_bytes;
+    return peak;
 }
 
 void crier_fanout_get_stats(const struct crier_fanout *fan, struct crier_fanout_stats *ret)

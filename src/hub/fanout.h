@@ -81,7 +81,7 @@ struct crier_fanout_limits {
     uint32_t window_from;  /* feeds of this many followers keep a window: 8 */
     size_t window_bytes;   /* of one feed: 1 MiB */
     size_t windows_bytes;  /* of all: 32 MiB */
-    size_t pin_bytes;      /* rests of cut events beyond 4 KiB each, of all: 4 MiB */
+    size_t pin_bytes;      /* rests of cut events beyond 2 KiB each, of all: 2 MiB */
     uint32_t pass_slice;   /* members visited before the tick starts over: 256 */
     size_t lag_bytes;      /* of one slice: 64 KiB */
     uint32_t lag_looks;    /* of one slice: 4,096 */
@@ -145,6 +145,9 @@ const struct crier_subscription *crier_follower_subscription(const struct crier_
 
 /* Who follows a topic in this fan-out (each once). */
 uint64_t crier_fanout_count(struct crier_fanout *, struct crier_slice topic);
+/* The most bytes all windows had since the last call: after a burst the allocator may hold on to
+ * what was given back. */
+size_t crier_fanout_take_peak(struct crier_fanout *);
 void crier_fanout_get_stats(const struct crier_fanout *, struct crier_fanout_stats *ret);
 void crier_fanout_check(struct crier_fanout *); /* asserts the invariants */
 

@@ -300,6 +300,8 @@ static int append_bytes(struct crier_fanout *fan,
     if (r < 0)
         return r;
     fan->window_bytes += (size_t)(crier_window_end(feed->window) - feed->end);
+    if (fan->window_bytes > fan->window_peak)
+        fan->window_peak = fan->window_bytes;
     return 0;
 }
 

@@ -47,6 +47,7 @@ struct crier_fanout {
     struct crier_window scratch;       /* a lagging follower's slice */
     struct crier_buf notice;           /* a gap notice */
     size_t window_bytes;               /* in all windows */
+    size_t window_peak;                /* the most there were since it was last asked for */
     size_t pinned_bytes, pinned_large; /* in all pins; in those that count against the budget */
     size_t crowded;                    /* feeds that are */
     size_t removed;                    /* feeds since the cursor's interest was rebuilt */

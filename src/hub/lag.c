@@ -28,7 +28,7 @@
 #include <string.h>
 
 enum {
-    PIN_FREE = 4096,           /* a rest of up to this does not count against the budget */
+    PIN_FREE = 2048,           /* a rest of up to this does not count against the budget */
     LOOK_COST = 16,            /* bytes of the index */
     SLICE_COST = 64,           /* at least: so that a tick's slices are bounded in number */
     SCRATCH_KEEP = 256 * 1024, /* memory kept between slices */

@@ -128,7 +128,8 @@ static void limit_entry_drop(struct crier_limits *limits, struct limit_entry *en
         return;
     assert(entry->count > 0);
     entry->count--;
-    if (entry->count <= limits->max_per_address)
+    /* Not at the limit itself: each refused connection that leaves would make room for a new warning. */
+    if (entry->count < limits->max_per_address)
         entry->warned = false;
     if (entry->count > 0)
         return;

@@ -6,12 +6,14 @@
  *
  *   SIGTERM, SIGINT  drain (worker.c); a second one ends at once, with status 1
  *   SIGHUP           the token file is read again
+ *   SIGUSR1          from a worker: it has drained
  *   SIGPIPE          ignored: every send says MSG_NOSIGNAL, and standard error may be a closed pipe
  */
 #include "server/server.h"
 #include "net/sys.h"
 #include "server/demo.h"
 #include "server/worker.h"
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -258,20 +260,6 @@ static void start_drain(struct server *server, int signal)
         crier_worker_wake(&hub->workers[i]);
 }
 
-/* A second signal ends at once: this thread takes it while the workers drain. */
-static void *second_signal(void *arg)
-{
-    struct server *server = arg;
-    int signal;
-
-    do {
-        if (sigwait(&server->signals, &signal) != 0)
-            return NULL;
-    } while (signal == SIGHUP);
-    SERVER_LOG(server, CRIER_LOG_WARNING, "ended", CRIER_LOG_TEXT("reason", CRIER_SLICE("second signal")));
-    _exit(1);
-}
-
 static void join_workers(struct server *server)
 {
     for (size_t i = 0; i < server->hub.worker_count; i++) {
@@ -281,18 +269,34 @@ static void join_workers(struct server *server)
     }
 }
 
+static bool all_drained(const struct server *server)
+{
+    for (size_t i = 0; i < server->hub.worker_count; i++) {
+        if (!atomic_load(&server->hub.workers[i].drained))
+            return false;
+    }
+    return true;
+}
+
+/* While the workers drain: a second signal ends at once. A worker that has drained says so by SIGUSR1. */
+static void wait_for_workers(struct server *server)
+{
+    while (!all_drained(server)) {
+        const struct timespec wait = {.tv_nsec = 100 * 1000000};
+        int signal = sigtimedwait(&server->signals, NULL, &wait);
+
+        if (signal != SIGTERM && signal != SIGINT)
+            continue;
+        SERVER_LOG(server, CRIER_LOG_WARNING, "ended", CRIER_LOG_TEXT("reason", CRIER_SLICE("second signal")));
+        _exit(1);
+    }
+}
+
 static void run(struct server *server)
 {
-    pthread_t watcher;
-    int signal = wait_for_end(server);
-
-    bool watched = pthread_create(&watcher, NULL, second_signal, server) == 0;
-    start_drain(server, signal);
+    start_drain(server, wait_for_end(server));
+    wait_for_workers(server);
     join_workers(server);
-    if (watched) {
-        pthread_cancel(watcher);
-        pthread_join(watcher, NULL);
-    }
     SERVER_LOG(server, CRIER_LOG_INFO, "ended", CRIER_LOG_TEXT("reason", CRIER_SLICE("drained")));
 }
 
@@ -338,17 +342,29 @@ static int server_start(struct server *server)
     return 0;
 }
 
+/* Large blocks (history's segments, windows of a burst) each get pages of their own, which go back to the system
+ * when they are freed. By default glibc raises this threshold at the first such free, and from then on they lie
+ * in the heap, held in place by whatever small thing was allocated behind them. */
+static void tune_allocator(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+#endif
+}
+
 int crier_server_main(const struct crier_config *config)
 {
-    static const int handled[] = {SIGTERM, SIGINT, SIGHUP};
+    static const int handled[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
     struct server *server = crier_mem_zalloc(&crier_mem_libc, sizeof(*server));
     int status = 1;
 
     if (!server)
         return 1;
+    tune_allocator();
     server->config = *config;
     server->hub.mem = &crier_mem_libc;
     server->hub.config = &server->config;
+    server->hub.main = pthread_self();
     sigemptyset(&server->signals);
     for (size_t i = 0; i < sizeof(handled) / sizeof(handled[0]); i++)
         sigaddset(&server->signals, handled[i]);

@@ -50,6 +50,7 @@ static void opening_free(struct crier_stream *s)
     if (!s->opening)
         return;
     crier_subscription_free(s->opening->subscription);
+    crier_mem_free(mem, s->opening->start.picks);
     if (s->opening->exchange)
         crier_exchange_free(s->opening->exchange);
     s->opening = crier_mem_free(mem, s->opening);
@@ -144,51 +145,54 @@ static void joined(struct crier_stream *s)
     crier_conn_arm(s->conn);
 }
 
-bool crier_stream_join(struct crier_stream *s)
+/* Where it starts is asked once: under steady load the journal's end is always a little ahead of the worker. */
+static int locate(struct crier_stream *s)
 {
     struct crier_worker *worker = stream_worker(s);
-    struct crier_hub *hub = worker->hub;
-    struct crier_conn *conn = s->conn;
-    struct crier_start start;
-    size_t out_before = conn->out.len;
+    struct crier_opening *o = s->opening;
     int r;
 
-    if (conn->state != CRIER_CONN_STREAMING) {
-        crier_list_remove(&s->join_node);
-        return true;
-    }
-    memset(&start, 0, sizeof(start));
-    if (crier_journal_locate(hub->journal, &s->opening->subscription->filter, &s->opening->since, worker->now,
-                             &start) < 0)
-        goto out_of_memory;
-    if (start.position > crier_fanout_position(worker->fanout)) {
-        /* Another worker has served it an event that this one has not read yet. */
-        crier_mem_free(hub->mem, start.picks);
-        return false;
-    }
+    if (o->located)
+        return 0;
+    r = crier_journal_locate(worker->hub->journal, &o->subscription->filter, &o->since, worker->now, &o->start);
+    o->located = r == 0;
+    return r;
+}
 
-    write_opening(s, &start);
-    if (crier_buf_error(&conn->out) < 0)
-        goto out_of_memory;
-    crier_conn_flush(conn);
-    if (conn->state != CRIER_CONN_STREAMING) {
-        crier_mem_free(hub->mem, start.picks);
-        crier_list_remove(&s->join_node);
-        return true;
-    }
-    r = crier_fanout_join(worker->fanout, &s->follower, s->opening->subscription, &start, !crier_conn_sent(conn));
-    if (r != 0) {
-        conn->out.len = out_before < conn->out.len ? out_before : conn->out.len;
-        goto out_of_memory;
-    }
-    crier_list_remove(&s->join_node);
+static int join_fanout(struct crier_stream *s)
+{
+    struct crier_worker *worker = stream_worker(s);
+    struct crier_opening *o = s->opening;
+    int r;
+
+    write_opening(s, &o->start);
+    if (crier_buf_error(&s->conn->out) < 0)
+        return -ENOMEM;
+    crier_conn_flush(s->conn);
+    if (s->conn->state != CRIER_CONN_STREAMING)
+        return 0; /* the peer is gone already */
+    r = crier_fanout_join(worker->fanout, &s->follower, o->subscription, &o->start, !crier_conn_sent(s->conn));
+    if (r < 0)
+        return r;
+    o->start.picks = NULL; /* the follower's now */
     joined(s);
-    return true;
+    return 0;
+}
 
-out_of_memory:
-    crier_mem_free(hub->mem, start.picks);
+bool crier_stream_join(struct crier_stream *s)
+{
+    if (s->conn->state == CRIER_CONN_STREAMING) {
+        if (locate(s) < 0) {
+            crier_conn_doom(s->conn, "out of memory");
+        } else {
+            /* Another worker may have served it an event that this one has not read yet. */
+            if (!crier_fanout_reaches(stream_worker(s)->fanout, &s->opening->start))
+                return false;
+            if (join_fanout(s) < 0)
+                crier_conn_doom(s->conn, "out of memory");
+        }
+    }
     crier_list_remove(&s->join_node);
-    crier_conn_doom(conn, "out of memory");
     return true;
 }
 

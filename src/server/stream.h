@@ -26,6 +26,8 @@ struct crier_opening {
     struct crier_since since;
     struct crier_slice requested; /* the last id as it was sent; bytes follow this struct */
     struct crier_exchange *exchange; /* its head is to be written */
+    struct crier_start start;     /* once `located` */
+    bool located;
     bool resume;                  /* a last id was given */
     bool connected;               /* tell crier:connected */
 };

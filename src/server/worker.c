@@ -21,6 +21,8 @@
 #include "server/exchange.h"
 #include "server/stream.h"
 #include "net/sys.h"
+#include <malloc.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,6 +30,8 @@ enum {
     EVENTS = 256,        /* of one epoll_wait */
     ACCEPTS = 64,        /* of one listener in a tick */
     ACCEPT_PAUSE_MS = 250, /* after accept failed for want of descriptors */
+    BURST_BYTES = 1024 * 1024, /* of windows: worth giving back */
+    TRIM_MS = 100,       /* after a burst */
     THROTTLE_MS = 2,     /* how soon a publisher that waits for the journal is looked at again */
 };
 
@@ -213,12 +217,11 @@ static bool fan_out(struct crier_worker *worker)
 {
     bool more = crier_fanout_read(worker->fanout, worker->now);
 
-    if (!more) { /* newcomers start where the journal ends: it has to be read up to there */
-        crier_list_for_each_safe(node, &worker->joining)
-        {
-            if (!crier_stream_join(CRIER_CONTAINER(node, struct crier_stream, join_node)))
-                more = true;
-        }
+    /* Newcomers start at the worker's cursor, right after it has moved, and nowhere else. */
+    crier_list_for_each_safe(node, &worker->joining)
+    {
+        if (!crier_stream_join(CRIER_CONTAINER(node, struct crier_stream, join_node)))
+            more = true;
     }
     free_doomed(worker);
     return crier_fanout_pump(worker->fanout, worker->now) || more;
@@ -257,6 +260,22 @@ static void publish_stats(struct crier_worker *worker)
     crier_stat_set(&stats->windows_dropped, f.windows_dropped);
 }
 
+/* A burst to many feeds at once needs megabytes for a moment. The allocator would keep them, broken up by what stays
+ * (a stalled stream's rest of an event); it is asked to give them back, now and then and only after a burst. */
+static void give_back_memory(struct crier_worker *worker)
+{
+    size_t peak = crier_fanout_take_peak(worker->fanout);
+
+    if (peak > BURST_BYTES && !worker->trim_at)
+        worker->trim_at = worker->now.boot_ms + TRIM_MS;
+    if (!worker->trim_at || worker->now.boot_ms < worker->trim_at)
+        return;
+    worker->trim_at = 0;
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
+
 /* ---- drain -------------------------------------------------------------------------------- */
 
 /* Does this connection hold the end up? One that has not said anything does not. */
@@ -278,6 +297,23 @@ static void begin_drain(struct crier_worker *worker)
      * stay, and give the draining answers, so that the port is never unbound. */
     if (inherited)
         stop_accepting(worker);
+}
+
+/* A worker that has nothing to do stays while another has: the kernel spreads new connections over the sockets of
+ * all, and each has to be told that we are draining. */
+static bool all_idle(struct crier_worker *worker, bool idle)
+{
+    struct crier_hub *hub = worker->hub;
+    bool all = idle;
+
+    atomic_store(&worker->idle, idle);
+    for (size_t i = 0; i < hub->worker_count; i++)
+        all = all && atomic_load(&hub->workers[i].idle);
+    if (all && !atomic_exchange(&hub->drained, true)) {
+        for (size_t i = 0; i < hub->worker_count; i++)
+            crier_worker_wake(&hub->workers[i]);
+    }
+    return atomic_load(&hub->drained);
 }
 
 /* true: it is over. */
@@ -304,7 +340,7 @@ static bool drain(struct crier_worker *worker)
         }
         business = business || (conn->state != CRIER_CONN_DOOMED && has_business(conn));
     }
-    return now >= until || !business;
+    return now >= until || all_idle(worker, !business);
 }
 
 /* ---- the loop ----------------------------------------------------------------------------- */
@@ -320,6 +356,8 @@ static int sleep_time(struct crier_worker *worker, bool work_left)
     timeout = crier_wheel_timeout(&worker->wheel, worker->now.boot_ms);
     if (worker->throttled && (timeout < 0 || timeout > THROTTLE_MS))
         timeout = THROTTLE_MS;
+    if (worker->trim_at && (timeout < 0 || timeout > TRIM_MS))
+        timeout = TRIM_MS;
     if (worker->drain_begun && (timeout < 0 || timeout > 50))
         timeout = 50;
     return timeout;
@@ -348,9 +386,12 @@ void *crier_worker_run(void *arg)
         crier_publisher_flush(worker);
         free_doomed(worker);
         publish_stats(worker);
+        give_back_memory(worker);
         if (atomic_load_explicit(&worker->hub->draining, memory_order_relaxed) && drain(worker))
             break;
         free_doomed(worker);
     }
+    atomic_store(&worker->drained, true);
+    pthread_kill(worker->hub->main, SIGUSR1);
     return NULL;
 }

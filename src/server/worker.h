@@ -41,8 +41,10 @@ struct crier_hub {
     size_t listener_count;
     struct crier_worker *workers;
     size_t worker_count;
+    pthread_t main;               /* gets SIGUSR1 from a worker that has drained */
     uint64_t started_ms;          /* boot clock */
     _Atomic bool draining;
+    _Atomic bool drained;         /* all workers were idle: they end */
     _Atomic uint64_t drain_until; /* boot clock */
     _Atomic uint64_t publishing;  /* requests that are being read or appended now: a drain waits for them */
 };
@@ -52,6 +54,8 @@ struct crier_worker {
     unsigned index;
     pthread_t thread;
     bool running; /* the thread was started */
+    _Atomic bool idle;    /* it drains, and nothing holds it */
+    _Atomic bool drained; /* its loop has ended */
     struct crier_poller poller;
     struct crier_wake wake;
     struct crier_wheel wheel;
@@ -71,6 +75,7 @@ struct crier_worker {
     bool accepting;
     bool drain_begun;
     bool farewell; /* streams were told to end */
+    uint64_t trim_at; /* boot clock: memory is to be given back; 0: no */
     bool throttled; /* a publisher waits for the journal: look again soon */
     char *input;
     struct crier_worker_stats stats;

@@ -192,7 +192,7 @@ static void test_lifetime(void **state)
     crier_batch_deinit(&batch);
 }
 
-/* jansson's allocator, for one test: the nth allocation from now fails. */
+/* jansson's allocator, for one test: the nth allocation from now fails, and all after it. */
 static size_t allocations_left;
 static size_t alive;
 
@@ -234,7 +234,8 @@ static int read_one(struct crier_slice line)
 static void test_no_memory(void **state)
 {
     struct crier_slice line =
-        CRIER_SLICE("{\"topic\":\"a\\u00e4\",\"data\":[[1,\"x\"],{\"a\":null}],\"ttl\":5}\n");
+        CRIER_SLICE("{\"topic\":\"a\\u00e4\",\"data\":[[1,\"a string that makes jansson's "
+                    "buffer grow\"],{\"a\":null}],\"ttl\":5}\n");
     size_t nth = 0;
     int r;
 
