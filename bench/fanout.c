@@ -12,6 +12,7 @@
  * Both listeners use the same congestion control (named in the output); loopback only.
  */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -28,17 +29,16 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include <dirent.h>
 
 enum { DATA = 100, PORT_CRIER = 18480, PORT_FLOOR = 18481 };
 static const char *const congestion = "cubic";
 
 struct sink {
     int fd;
-    bool checked;       /* a stream of crier: look at the data */
+    bool checked; /* a stream of crier: look at the data */
     char line[512];
     size_t line_len;
-    uint64_t next;      /* the number it must get next */
+    uint64_t next; /* the number it must get next */
     uint64_t bytes;
 };
 
@@ -131,8 +131,10 @@ static pid_t start_floor(int streams, size_t size, int *control)
     pid_t pid;
 
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    setsockopt(listener, IPPROTO_TCP, TCP_CONGESTION, congestion, (socklen_t)strlen(congestion));
-    if (bind(listener, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(listener, 4096) < 0 || pipe(pipes) < 0)
+    setsockopt(listener, IPPROTO_TCP, TCP_CONGESTION, congestion,
+               (socklen_t)strlen(congestion));
+    if (bind(listener, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(listener, 4096) < 0 ||
+        pipe(pipes) < 0)
         die("floor");
     pid = fork();
     if (pid == 0) {
@@ -171,8 +173,9 @@ static pid_t start_crier(const char *binary)
         pin(0);
         dup2(null, STDERR_FILENO);
         snprintf(listen, sizeof(listen), "127.0.0.1:%d", PORT_CRIER);
-        execl(binary, binary, "serve", "--workers", "1", "--listen", listen, "--max-connections-per-address", "100000",
-              "--congestion", congestion, (char *)NULL);
+        execl(binary, binary, "serve", "--workers", "1", "--listen", listen,
+              "--max-connections-per-address", "100000", "--congestion", congestion,
+              (char *)NULL);
         _exit(127);
     }
     return pid;
@@ -180,7 +183,8 @@ static pid_t start_crier(const char *binary)
 
 static void open_stream(struct sink *s)
 {
-    const char *request = "GET /events/bench?connected=0 HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n";
+    const char *request = "GET /events/bench?connected=0 HTTP/1.1\r\nHost: "
+                          "localhost\r\nAccept: text/event-stream\r\n\r\n";
     char head[2048];
     size_t len = 0;
 
@@ -195,7 +199,8 @@ static void open_stream(struct sink *s)
         if (n != 1)
             die("head of a stream");
         head[++len - 1 + 1] = 0;
-        if (len > 8 && strstr(head + (len > 40 ? len - 40 : 0), "retry: ") && head[len - 1] == '\n')
+        if (len > 8 && strstr(head + (len > 40 ? len - 40 : 0), "retry: ") &&
+            head[len - 1] == '\n')
             break;
     }
     if (read(s->fd, head, 2) != 2) /* the chunk's CRLF */
@@ -208,8 +213,8 @@ static void take_line(struct sink *s)
         uint64_t n = strtoull(s->line + 6, NULL, 10);
 
         if (n != s->next) {
-            fprintf(stderr, "fanout: a stream got event %llu where %llu was due\n", (unsigned long long)n,
-                    (unsigned long long)s->next);
+            fprintf(stderr, "fanout: a stream got event %llu where %llu was due\n",
+                    (unsigned long long)n, (unsigned long long)s->next);
             exit(1);
         }
         s->next++;
@@ -260,14 +265,18 @@ static void publish(int fd, uint64_t number)
     data[DATA] = 0;
     len = snprintf(data, sizeof(data), "%llu ", (unsigned long long)number);
     data[len] = '.';
-    len = snprintf(request, sizeof(request),
-                   "POST /events/bench HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", DATA, data);
-    if (write(fd, request, (size_t)len) != len || read(fd, answer, sizeof(answer)) <= 0 || !strstr(answer, "201"))
+    len = snprintf(
+        request, sizeof(request),
+        "POST /events/bench HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", DATA,
+        data);
+    if (write(fd, request, (size_t)len) != len || read(fd, answer, sizeof(answer)) <= 0 ||
+        !strstr(answer, "201"))
         die("publish");
 }
 
 /* One round: `count` events at `rate`, all read. Returns the server's CPU for it. */
-static uint64_t run_round(pid_t server, int ep, int publisher, int control, uint64_t first, int count, int rate)
+static uint64_t
+run_round(pid_t server, int ep, int publisher, int control, uint64_t first, int count, int rate)
 {
     uint64_t cpu = cpu_ns(server), start = now_ns();
 
@@ -293,10 +302,12 @@ int main(int argc, char **argv)
 {
     int streams = argc > 2 ? atoi(argv[2]) : 1000, rate = argc > 3 ? atoi(argv[3]) : 100;
     int seconds = argc > 4 ? atoi(argv[4]) : 5, rounds = argc > 5 ? atoi(argv[5]) : 3;
-    int count = rate * seconds, control, publisher, crier_ep = epoll_create1(0), floor_ep = epoll_create1(0);
+    int count = rate * seconds, control, publisher, crier_ep = epoll_create1(0),
+        floor_ep = epoll_create1(0);
     struct sink *sinks = calloc((size_t)streams * 2, sizeof(*sinks));
     pid_t crier, floor_pid;
-    size_t size = 10 + 26 + 6 + DATA + 2 + 2; /* chunk head, id line, data line, blank line, chunk end */
+    size_t size =
+        10 + 26 + 6 + DATA + 2 + 2; /* chunk head, id line, data line, blank line, chunk end */
     double sum_crier = 0, sum_floor = 0;
     uint64_t next = 0;
 
@@ -318,27 +329,32 @@ int main(int argc, char **argv)
         epoll_ctl(i < streams ? crier_ep : floor_ep, EPOLL_CTL_ADD, sinks[i].fd, &e);
     }
     publisher = dial(PORT_CRIER);
-    printf("streams %d, %d events/s of %d B, %d s a round, congestion control %s\n", streams, rate, DATA, seconds, congestion);
+    printf("streams %d, %d events/s of %d B, %d s a round, congestion control %s\n", streams,
+           rate, DATA, seconds, congestion);
     for (int r = 0; r < rounds; r++) {
         double a, b;
 
-        a = (double)run_round(crier, crier_ep, publisher, -1, next, count, rate) / count / streams;
+        a = (double)run_round(crier, crier_ep, publisher, -1, next, count, rate) / count /
+            streams;
         next += (uint64_t)count;
-        b = (double)run_round(floor_pid, floor_ep, -1, control, 0, count, rate) / count / streams;
-        printf("round %d: crier %.2f us a delivery, floor %.2f us, ratio %.3f\n", r + 1, a / 1000, b / 1000, a / b);
+        b = (double)run_round(floor_pid, floor_ep, -1, control, 0, count, rate) / count /
+            streams;
+        printf("round %d: crier %.2f us a delivery, floor %.2f us, ratio %.3f\n", r + 1,
+               a / 1000, b / 1000, a / b);
         sum_crier += a;
         sum_floor += b;
     }
     for (int i = 0; i < streams; i++) {
         if (sinks[i].next != next) {
-            fprintf(stderr, "fanout: stream %d has %llu of %llu events\n", i, (unsigned long long)sinks[i].next,
-                    (unsigned long long)next);
+            fprintf(stderr, "fanout: stream %d has %llu of %llu events\n", i,
+                    (unsigned long long)sinks[i].next, (unsigned long long)next);
             return 1;
         }
     }
-    printf("all %d streams have all %llu events, in order\n", streams, (unsigned long long)next);
-    printf("mean: crier %.2f us, floor %.2f us, ratio %.3f\n", sum_crier / rounds / 1000, sum_floor / rounds / 1000,
-           sum_crier / sum_floor);
+    printf("all %d streams have all %llu events, in order\n", streams,
+           (unsigned long long)next);
+    printf("mean: crier %.2f us, floor %.2f us, ratio %.3f\n", sum_crier / rounds / 1000,
+           sum_floor / rounds / 1000, sum_crier / sum_floor);
     kill(crier, SIGTERM);
     close(control);
     waitpid(crier, NULL, 0);

@@ -377,6 +377,22 @@ bool crier_fanout_pump(struct crier_fanout *fan, struct crier_now now)
 
 /* ---- answers ---------------------------------------------------------------------------- */
 
+void crier_fanout_finish(struct crier_fanout *fan, struct crier_follower *follower)
+{
+    if (follower->state == CRIER_FOLLOWER_OUT || follower->finishing)
+        return;
+    /* As a laggard it is fed event by event. */
+    if (follower->state != CRIER_FOLLOWER_LAGGING)
+        crier_feed_member_lags(fan, follower->feed, follower);
+    follower->finishing = true;
+}
+
+bool crier_follower_done(const struct crier_follower *follower)
+{
+    return follower->state == CRIER_FOLLOWER_LIVE && !follower->blocked &&
+           follower->offset == follower->feed->end;
+}
+
 bool crier_follower_between_events(const struct crier_follower *follower)
 {
     const struct crier_feed *feed = follower->feed;

@@ -63,6 +63,7 @@ struct crier_follower {
     bool blocked;
     bool broken;       /* a cut event cannot be completed: the server ends it, not cleanly */
     bool pinned_event; /* what is pinned is an event (else a gap notice) */
+    bool finishing;    /* it gets the rest of what was begun, and no more */
 };
 
 /* How bytes leave. */
@@ -139,6 +140,11 @@ void crier_fanout_writable(struct crier_fanout *,
  * work is left (do not sleep). */
 bool crier_fanout_pump(struct crier_fanout *, struct crier_now now);
 
+/* The end is near: it gets the rest of the event that was begun, if one was, and nothing after it. Not from
+ * inside a sink call. */
+void crier_fanout_finish(struct crier_fanout *, struct crier_follower *);
+/* Has it got everything this fan-out has read? */
+bool crier_follower_done(const struct crier_follower *);
 /* Is everything sent that was begun (private bytes may go out)? */
 bool crier_follower_between_events(const struct crier_follower *);
 const struct crier_subscription *crier_follower_subscription(const struct crier_follower *);

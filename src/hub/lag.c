@@ -361,7 +361,7 @@ static bool catch_up(struct crier_fanout *fan, struct crier_follower *f)
     struct crier_feed *feed = f->feed;
     uint64_t offset = feed->end;
 
-    if (f->pinned || f->picks || f->offset > 0)
+    if (f->pinned || f->picks || f->offset > 0 || f->finishing)
         return false;
     if (f->position < fan->position && f->position < feed->last_number &&
         (!feed->window || !crier_window_find(feed->window, f->position, &offset)))
@@ -382,7 +382,7 @@ size_t crier_lag_slice(struct crier_fanout *fan, struct crier_follower *f, struc
     crier_list_remove(&f->node);
     if (f->pinned)
         cost += send_pinned(fan, f);
-    if (f->blocked || catch_up(fan, f))
+    if (f->blocked || catch_up(fan, f) || (f->finishing && f->offset == 0))
         return cost;
     cost += read_slice(fan, f, now);
     if (f->blocked || f->broken || catch_up(fan, f))

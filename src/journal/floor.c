@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Floors. When "a/b/c" loses an event, it is noted here under the topic and under "a/b", "a"
- * and
- * "", so that a resume of a topic or of a pattern asks once for each selector: is what I have
+ * and "", so that a resume of a topic or of a pattern asks once for each selector: is what I have
  * seen older than the newest you have lost? A prefix's entry lives under another hash than the
  * topic of the same name: "a/b" has not lost what "a/b/c" lost.
  *
- *     raise --> entry --> end of `order`                   (bounded: max entries)
- *                          start of `order` --> `lost`     (what leaves raises the hub-wide
- * floor)
+ *     raise --> entry --> end of `order`                (bounded: max entries)
+ *                         start of `order` --> `lost`   (what leaves raises the hub-wide floor)
  *
  * Whoever finds no entry is held against `lost`: a gap may be told in vain then, never hidden.
  * A topic's losses come in order, so a new entry of a topic needs nothing of `lost`. A prefix's

@@ -2,11 +2,11 @@
 /*
  * What leaves history.
  *
- *     window --(events, bytes)--> newest of a topic? --yes--> kept aside --(bound, a newer
- * event)--+ |                               |no | | +---------------------------- floor noted
- * <----------------+
- *       +--(age; DELETE)--> floor noted
- *       +--(its own ttl)--> nothing to note
+ *     window --(events, bytes)--> newest of its topic? --yes--> kept aside
+ *       |                               | no                       | (bound; a newer event)
+ *       |                               v                          v
+ *       +--(age; DELETE)----------> floor noted <------------------+
+ *       +--(its own ttl)----------> nothing to note
  *
  * An event leaves topic by topic: it may be the newest of one and old in another. When it has
  * left its last topic it is gone: no longer counted, and its key is free again. The bytes stay

@@ -37,7 +37,8 @@ struct crier_entry {
 };
 
 #define CRIER_ENTRY_MANY                                                                       \
-    UINT64_C(0) /* several topics: look at the event. No hash is ever 0                        \
+    UINT64_C(                                                                                  \
+        0) /* several topics: look at the event. No hash is ever 0                        \
                  */
 
 struct crier_segment {

@@ -10,7 +10,8 @@
 #include <stdbool.h>
 
 #define CRIER_NUMBER_DEAD                                                                      \
-    (UINT64_C(1) << 63) /* this entry of the list is no longer history                         \
+    (UINT64_C(1)                                                                               \
+     << 63) /* this entry of the list is no longer history                         \
                          */
 
 struct crier_topic {

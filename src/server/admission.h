@@ -12,21 +12,21 @@
 enum crier_act {
     CRIER_ACT_HEALTH = 0, /* /-/health: any host */
     CRIER_ACT_READ,       /* following a topic by name, pages, problem pages */
-    CRIER_ACT_READ_MANY,  /* /-/topics, /-/stats, selectors that begin with a wildcard: local, token, or --public-topics */
-    CRIER_ACT_PUBLISH,    /* POST, PUT, DELETE */
-    CRIER_ACT_PREFLIGHT,  /* OPTIONS */
+    CRIER_ACT_READ_MANY, /* /-/topics, /-/stats, selectors that begin with a wildcard: local, token, or --public-topics */
+    CRIER_ACT_PUBLISH,   /* POST, PUT, DELETE */
+    CRIER_ACT_PREFLIGHT, /* OPTIONS */
 };
 
 struct crier_visitor {
-    struct crier_ip peer;    /* the socket's */
-    bool loopback;           /* the socket came in on a loopback address */
+    struct crier_ip peer; /* the socket's */
+    bool loopback;        /* the socket came in on a loopback address */
 };
 
 struct crier_admission {
     enum crier_problem problem; /* NONE: come in */
     const char *detail;         /* NULL: the problem's own; static text */
     bool local;
-    bool token;                 /* a right token was sent */
+    bool token; /* a right token was sent */
     /* CORS: what the answer (a refusal too) carries; empty: none. */
     struct crier_slice allow_origin; /* the origin itself, or "*"; borrowed from the request */
     bool allow_credentials;
@@ -34,9 +34,15 @@ struct crier_admission {
 
 /* The address limits and logs count by: the peer, or X-Forwarded-For's first untrusted address from the right if the peer is a
  * trusted proxy. */
-struct crier_ip crier_admission_client(const struct crier_config *, const struct crier_request *, const struct crier_visitor *);
-void crier_admission_decide(const struct crier_config *, const struct crier_tokens *, const struct crier_request *,
-                            const struct crier_visitor *, enum crier_act, struct crier_admission *ret);
+struct crier_ip crier_admission_client(const struct crier_config *,
+                                       const struct crier_request *,
+                                       const struct crier_visitor *);
+void crier_admission_decide(const struct crier_config *,
+                            const struct crier_tokens *,
+                            const struct crier_request *,
+                            const struct crier_visitor *,
+                            enum crier_act,
+                            struct crier_admission *ret);
 /* Appends Access-Control-* and nothing for a request without an allowed Origin. preflight: with methods, headers, max-age. */
 void crier_admission_cors(struct crier_buf *, const struct crier_admission *, bool preflight);
 

@@ -9,16 +9,27 @@
 #include "net/address.h"
 #include "net/socket.h"
 
-enum { CRIER_CONFIG_LISTENS = 16, CRIER_CONFIG_HOSTS = 32, CRIER_CONFIG_ORIGINS = 64, CRIER_CONFIG_PROXIES = 32 };
+enum {
+    CRIER_CONFIG_LISTENS = 16,
+    CRIER_CONFIG_HOSTS = 32,
+    CRIER_CONFIG_ORIGINS = 64,
+    CRIER_CONFIG_PROXIES = 32
+};
 
-enum crier_log_level { CRIER_LOG_ERROR = 0, CRIER_LOG_WARNING = 1, CRIER_LOG_INFO = 2, CRIER_LOG_DEBUG = 3 };
+enum crier_log_level {
+    CRIER_LOG_ERROR = 0,
+    CRIER_LOG_WARNING = 1,
+    CRIER_LOG_INFO = 2,
+    CRIER_LOG_DEBUG = 3
+};
 
 struct crier_config {
     struct crier_address listens[CRIER_CONFIG_LISTENS]; /* --listen */
     size_t listen_count;
     struct crier_slice hosts[CRIER_CONFIG_HOSTS]; /* --host; lower case is not needed */
     size_t host_count;
-    struct crier_slice origins[CRIER_CONFIG_ORIGINS]; /* --cors-origin; "*" and "null" are words */
+    struct crier_slice
+        origins[CRIER_CONFIG_ORIGINS]; /* --cors-origin; "*" and "null" are words */
     size_t origin_count;
     struct crier_cidr proxies[CRIER_CONFIG_PROXIES]; /* --trust-proxy */
     size_t proxy_count;
@@ -32,21 +43,25 @@ struct crier_config {
     const char *congestion; /* --congestion; NULL: the system's */
     enum crier_log_level log_level;
 
-    struct crier_journal_limits journal; /* --history-events, --history-bytes, --history-age, --keep-bytes, --max-event-size, --max-keys */
-    struct crier_http_limits http;       /* --max-target-size, --max-head-size */
-    struct crier_socket_options socket;  /* --peer-timeout, ... */
+    struct crier_journal_limits
+        journal; /* --history-events, --history-bytes, --history-age, --keep-bytes, --max-event-size, --max-keys */
+    struct crier_http_limits http;      /* --max-target-size, --max-head-size */
+    struct crier_socket_options socket; /* --peer-timeout, ... */
 
-    uint64_t heartbeat_ms;      /* 15,000: --heartbeat */
-    uint64_t head_timeout_ms;   /* 10,000: --head-timeout */
-    uint64_t body_timeout_ms;   /* 30,000 without progress: --body-timeout */
-    uint64_t stream_body_timeout_ms; /* 300,000: pauses of a published event stream: --publish-pause */
-    uint64_t idle_timeout_ms;   /* 75,000: a kept-alive connection between requests: --idle-timeout */
-    uint64_t stall_timeout_ms;  /* 30,000: a peer that takes nothing: --stall-timeout */
-    uint64_t linger_ms;         /* 2,000: reading on after an early refusal: --linger */
-    uint64_t drain_ms;          /* 5,000: --drain */
+    uint64_t heartbeat_ms;    /* 15,000: --heartbeat */
+    uint64_t head_timeout_ms; /* 10,000: --head-timeout */
+    uint64_t body_timeout_ms; /* 30,000 without progress: --body-timeout */
+    uint64_t
+        stream_body_timeout_ms; /* 300,000: pauses of a published event stream: --publish-pause */
+    uint64_t
+        idle_timeout_ms; /* 75,000: a kept-alive connection between requests: --idle-timeout */
+    uint64_t stall_timeout_ms; /* 30,000: a peer that takes nothing: --stall-timeout */
+    uint64_t linger_ms;        /* 2,000: reading on after an early refusal: --linger */
+    uint64_t drain_ms;         /* 5,000: --drain */
     uint32_t retry_min_ms, retry_max_ms; /* 2,000 to 4,000: --retry */
-    uint64_t max_connections;   /* in all; default: descriptors less a reserve: --max-connections */
-    uint64_t max_per_address;   /* 1,000: --max-connections-per-address */
+    uint64_t
+        max_connections; /* in all; default: descriptors less a reserve: --max-connections */
+    uint64_t max_per_address; /* 1,000: --max-connections-per-address */
 };
 
 void crier_config_defaults(struct crier_config *);

@@ -36,11 +36,15 @@ static void conn_log_end(struct crier_conn *conn, const char *reason)
         return;
     crier_ip_format(&conn->visitor.peer, text);
     crier_log(log, CRIER_LOG_DEBUG, CRIER_LOG_KIND_CONNECT, conn_now(conn), "disconnected",
-              CRIER_LOG_TEXT("peer", crier_slice_of(text)), CRIER_LOG_NUMBER("port", conn->peer_port),
+              CRIER_LOG_TEXT("peer", crier_slice_of(text)),
+              CRIER_LOG_NUMBER("port", conn->peer_port),
               CRIER_LOG_TEXT("reason", crier_slice_of(reason)));
 }
 
-void crier_conn_open(struct crier_worker *worker, int fd, const struct crier_address *peer, bool loopback)
+void crier_conn_open(struct crier_worker *worker,
+                     int fd,
+                     const struct crier_address *peer,
+                     bool loopback)
 {
     struct crier_hub *hub = worker->hub;
     struct crier_conn *conn = crier_mem_zalloc(hub->mem, sizeof(*conn));
@@ -90,7 +94,8 @@ void crier_conn_open(struct crier_worker *worker, int fd, const struct crier_add
 
         crier_ip_format(&peer->ip, text);
         crier_log(hub->log, CRIER_LOG_DEBUG, CRIER_LOG_KIND_CONNECT, worker->now, "connected",
-                  CRIER_LOG_TEXT("peer", crier_slice_of(text)), CRIER_LOG_NUMBER("port", peer->port));
+                  CRIER_LOG_TEXT("peer", crier_slice_of(text)),
+                  CRIER_LOG_NUMBER("port", peer->port));
     }
 }
 
@@ -114,11 +119,12 @@ void crier_conn_free(struct crier_conn *conn)
     /* Publishes that are gathered but not appended stand: they were complete. */
     if (conn->waiting)
         crier_publisher_flush(worker);
-    crier_list_for_each_safe(node, &conn->streams)
+    crier_list_for_each_safe (node, &conn->streams)
         crier_stream_free(CRIER_CONTAINER(node, struct crier_stream, conn_node));
     if (conn->exchange)
         crier_exchange_free(conn->exchange);
 
+    worker->page_bytes -= conn->page_bytes;
     crier_list_remove(&conn->node);
     close(conn->fd); /* leaves the poller with it */
     crier_limits_leave(hub->limits, &conn->ticket);
@@ -142,8 +148,9 @@ static uint64_t conn_due(const struct crier_conn *conn)
         if (conn->blocked)
             return conn->progress_ms + config->stall_timeout_ms;
         if (conn->exchange)
-            return conn->progress_ms + (conn->exchange->streaming_body ? config->stream_body_timeout_ms
-                                                                       : config->body_timeout_ms);
+            return conn->progress_ms + (conn->exchange->streaming_body
+                                            ? config->stream_body_timeout_ms
+                                            : config->body_timeout_ms);
         if (conn->first_done && !(conn->reader && crier_http_in_request(conn->reader)))
             return conn->since_ms + config->idle_timeout_ms;
         return conn->since_ms + config->head_timeout_ms;
@@ -152,9 +159,9 @@ static uint64_t conn_due(const struct crier_conn *conn)
 
         if (conn->blocked)
             return conn->progress_ms + config->stall_timeout_ms;
-        crier_list_for_each(node, &conn->streams)
-        {
-            const struct crier_stream *s = CRIER_CONTAINER(node, struct crier_stream, conn_node);
+        crier_list_for_each (node, &conn->streams) {
+            const struct crier_stream *s =
+                CRIER_CONTAINER(node, struct crier_stream, conn_node);
 
             if (conn->progress_ms + s->heartbeat_ms < due)
                 due = conn->progress_ms + s->heartbeat_ms;
@@ -191,9 +198,10 @@ static void conn_timeout_reading(struct crier_conn *conn)
     } else if (conn->exchange) {
         crier_stat_add(&stats->body_timeouts, 1);
         conn->dirty = true;
-        crier_exchange_refuse_for(conn->exchange, CRIER_PROBLEM_TIMEOUT,
-                                  "The body of the request came to a standstill. Send it faster, or in "
-                                  "several requests.");
+        crier_exchange_abort(
+            conn->exchange, CRIER_PROBLEM_TIMEOUT,
+            "The body of the request came to a standstill. Send it faster, or in several "
+            "requests.");
     } else if (conn->first_done && !(conn->reader && crier_http_in_request(conn->reader))) {
         crier_stat_add(&stats->idle_timeouts, 1);
         crier_conn_finish(conn);
@@ -224,7 +232,7 @@ void crier_conn_timeout(struct crier_conn *conn)
             crier_conn_doom(conn, "stalled");
             break;
         }
-        crier_list_for_each_safe(node, &conn->streams)
+        crier_list_for_each_safe (node, &conn->streams)
             crier_stream_tick(CRIER_CONTAINER(node, struct crier_stream, conn_node));
         break;
     case CRIER_CONN_CLOSING:
@@ -289,6 +297,8 @@ void crier_conn_flush(struct crier_conn *conn)
 
     /* An idle connection holds no buffer. */
     conn->out_at = 0;
+    conn->worker->page_bytes -= conn->page_bytes;
+    conn->page_bytes = 0;
     if (conn->out.cap > CRIER_OUT_BYTES || conn->state != CRIER_CONN_READING)
         crier_buf_deinit(&conn->out);
     else
@@ -299,6 +309,8 @@ void crier_conn_flush(struct crier_conn *conn)
 
 void crier_conn_streaming(struct crier_conn *conn)
 {
+    if (conn->state == CRIER_CONN_DOOMED)
+        return;
     conn->state = CRIER_CONN_STREAMING;
     conn->reader = crier_http_reader_free(conn->reader);
     conn->dirty = conn->dirty || conn->in.len > 0 || conn->readable;
@@ -344,16 +356,18 @@ static bool conn_may_read(struct crier_conn *conn)
         conn->tick = worker->tick;
         conn->tick_bytes = 0;
     }
-    if (conn->tick_bytes >= CRIER_CONN_TICK_BYTES || worker->tick_bytes >= CRIER_WORKER_TICK_BYTES) {
+    if (worker->spent || conn->tick_bytes >= CRIER_CONN_TICK_BYTES ||
+        worker->tick_bytes >= CRIER_WORKER_TICK_BYTES) {
         crier_conn_enqueue(conn);
         return false;
     }
-    if (conn->exchange && conn->exchange->publishing && !crier_journal_writable(worker->hub->journal)) {
-        if (!worker->throttled)
+    if (conn->exchange && conn->exchange->publishing &&
+        !crier_journal_writable(worker->hub->journal)) {
+        if (crier_list_empty(&worker->held))
             crier_stat_add(&worker->stats.throttled, 1);
-        worker->throttled = true;
         conn->progress_ms = worker->now.boot_ms; /* it is not the peer who stands still */
-        crier_conn_enqueue(conn);
+        crier_list_remove(&conn->ready_node);
+        crier_list_push_back(&worker->held, &conn->ready_node);
         return false;
     }
     return true;
@@ -388,6 +402,7 @@ static void conn_item(struct crier_conn *conn, const struct crier_http_item *ite
  * further input (the end of a request that has no body): only the reader knows when it needs more. */
 static struct crier_slice conn_parse(struct crier_conn *conn, struct crier_slice input)
 {
+    conn->stopped = true;
     while (conn_may_read(conn)) {
         struct crier_http_item item;
         size_t before = input.len;
@@ -402,17 +417,19 @@ static struct crier_slice conn_parse(struct crier_conn *conn, struct crier_slice
             conn->since_ms = conn_now(conn).boot_ms;
             crier_conn_arm(conn);
         }
-        if (r == CRIER_HTTP_MORE)
+        if (r == CRIER_HTTP_MORE) {
+            conn->stopped = false;
             break;
+        }
         if (r == -ENOMEM) {
             crier_conn_refuse(conn, CRIER_PROBLEM_INTERNAL, NULL);
             break;
         }
         if (r < 0) {
             conn->dirty = true;
-            if (conn->exchange && !conn->exchange->answered)
-                crier_exchange_refuse_for(conn->exchange, crier_http_fault(conn->reader),
-                                          crier_http_fault_detail(conn->reader));
+            if (conn->exchange)
+                crier_exchange_abort(conn->exchange, crier_http_fault(conn->reader),
+                                     crier_http_fault_detail(conn->reader));
             else
                 crier_conn_refuse(conn, crier_http_fault(conn->reader),
                                   crier_http_fault_detail(conn->reader));
@@ -426,7 +443,8 @@ static struct crier_slice conn_parse(struct crier_conn *conn, struct crier_slice
 static void conn_input(struct crier_conn *conn, struct crier_slice input)
 {
     if (!conn->reader &&
-        crier_http_reader_new(conn->worker->hub->mem, &conn->worker->hub->config->http, &conn->reader) < 0) {
+        crier_http_reader_new(conn->worker->hub->mem, &conn->worker->hub->config->http,
+                              &conn->reader) < 0) {
         crier_conn_doom(conn, "out of memory");
         return;
     }
@@ -484,7 +502,7 @@ void crier_conn_work(struct crier_conn *conn)
     while (conn_may_read(conn)) {
         ssize_t n;
 
-        if (conn->in.len) {
+        if (conn->in.len || conn->stopped) {
             conn_leftover(conn);
             continue;
         }
@@ -506,6 +524,9 @@ void crier_conn_work(struct crier_conn *conn)
         conn_linger(conn);
     if (conn->out_at < conn->out.len && conn->state != CRIER_CONN_STREAMING)
         crier_conn_flush(conn);
+    /* The end came together with the request for a stream: it will not be announced again. */
+    if (conn->state == CRIER_CONN_STREAMING && conn->leaving)
+        crier_conn_doom(conn, "peer closed");
 }
 
 /* A stream's connection is not read any more: what a client sends behind a stream request stays in the
@@ -524,8 +545,7 @@ static void conn_ready_streaming(struct crier_conn *conn, unsigned ready)
     crier_conn_flush(conn);
     if (conn->state != CRIER_CONN_STREAMING || !crier_conn_sent(conn))
         return;
-    crier_list_for_each_safe(node, &conn->streams)
-    {
+    crier_list_for_each_safe (node, &conn->streams) {
         if (conn->state == CRIER_CONN_STREAMING)
             crier_stream_writable(CRIER_CONTAINER(node, struct crier_stream, conn_node));
     }
@@ -545,6 +565,7 @@ void crier_conn_ready(struct crier_conn *conn, unsigned ready)
         conn->readable = true; /* errors and ends are learnt by reading */
     if (ready & CRIER_READY_OUT)
         conn->blocked = false;
+    conn->leaving = conn->leaving || (ready & (CRIER_READY_RDHUP | CRIER_READY_HUP)) != 0;
     crier_conn_work(conn);
     if (conn->state != CRIER_CONN_DOOMED && (ready & CRIER_READY_HUP) && conn->close_after)
         crier_conn_doom(conn, "peer gone");
@@ -552,8 +573,9 @@ void crier_conn_ready(struct crier_conn *conn, unsigned ready)
 
 void crier_conn_drain(struct crier_conn *conn)
 {
-    bool idle = conn->state == CRIER_CONN_READING && !conn->exchange && !conn->waiting && !conn->in.len &&
-                !conn->readable && !(conn->reader && crier_http_in_request(conn->reader)) && conn->first_done;
+    bool idle = conn->state == CRIER_CONN_READING && !conn->exchange && !conn->waiting &&
+                !conn->in.len && !conn->readable &&
+                !(conn->reader && crier_http_in_request(conn->reader)) && conn->first_done;
 
     if (idle)
         crier_conn_finish(conn);

@@ -40,6 +40,7 @@ struct crier_conn {
     size_t out_at;
     uint64_t since_ms;    /* when the state (or the request's head) began */
     uint64_t progress_ms; /* when bytes last came (reading) or went (writing) */
+    size_t page_bytes;    /* of history in out; counted in the worker's */
     uint32_t waiting;     /* publishes in the worker's publisher */
     uint32_t tick_bytes;  /* read in the worker's tick `tick` */
     uint32_t tick;
@@ -47,30 +48,38 @@ struct crier_conn {
     struct crier_visitor visitor;
     uint16_t peer_port;
     int fd;
-    uint8_t state;     /* enum crier_conn_state */
-    uint8_t over;      /* CRIER_LIMIT_...: it is only here to be told so */
-    bool readable;     /* the socket may have bytes (edge-triggered: until EAGAIN) */
-    bool ended;        /* the peer sends no more */
-    bool blocked;      /* the socket took less than it was given */
-    bool close_after;  /* no further request is read */
-    bool first_done;   /* a request was answered: waiting for another is idling */
-    bool dirty;        /* input was left unread when it was closed: linger */
+    uint8_t state;    /* enum crier_conn_state */
+    uint8_t over;     /* CRIER_LIMIT_...: it is only here to be told so */
+    bool readable;    /* the socket may have bytes (edge-triggered: until EAGAIN) */
+    bool ended;       /* the peer sends no more */
+    bool blocked;     /* the socket took less than it was given */
+    bool close_after; /* no further request is read */
+    bool first_done;  /* a request was answered: waiting for another is idling */
+    bool
+        stopped; /* parsing was paused: the reader may have more to say without any further input */
+    bool
+        leaving; /* the peer has ended its side, or all of it (RDHUP, HUP): a stream ends with that */
+    bool dirty; /* input was left unread when it was closed: linger */
 };
 
-void crier_conn_open(struct crier_worker *, int fd, const struct crier_address *peer, bool loopback);
-void crier_conn_ready(struct crier_conn *, unsigned ready);  /* enum crier_ready */
-void crier_conn_work(struct crier_conn *);                   /* goes on with input and output */
+void crier_conn_open(struct crier_worker *,
+                     int fd,
+                     const struct crier_address *peer,
+                     bool loopback);
+void crier_conn_ready(struct crier_conn *, unsigned ready); /* enum crier_ready */
+void crier_conn_work(struct crier_conn *);                  /* goes on with input and output */
 void crier_conn_timeout(struct crier_conn *);
-void crier_conn_drain(struct crier_conn *);                  /* the server ends: what is idle goes */
+void crier_conn_drain(struct crier_conn *); /* the server ends: what is idle goes */
 void crier_conn_doom(struct crier_conn *, const char *reason); /* idempotent */
-void crier_conn_free(struct crier_conn *);                   /* the worker, for what is doomed */
+void crier_conn_free(struct crier_conn *); /* the worker, for what is doomed */
 
 /* For those who write on it. */
 void crier_conn_flush(struct crier_conn *);      /* sends what it can of out */
 bool crier_conn_sent(const struct crier_conn *); /* is out empty? */
-void crier_conn_streaming(struct crier_conn *);  /* READING -> STREAMING: request state is freed */
-void crier_conn_finish(struct crier_conn *);     /* all was written: close when it is sent */
-void crier_conn_arm(struct crier_conn *);        /* sets the timer for the state it is in */
-void crier_conn_enqueue(struct crier_conn *);    /* to be worked on in the next tick */
+void crier_conn_streaming(
+    struct crier_conn *);                     /* READING -> STREAMING: request state is freed */
+void crier_conn_finish(struct crier_conn *);  /* all was written: close when it is sent */
+void crier_conn_arm(struct crier_conn *);     /* sets the timer for the state it is in */
+void crier_conn_enqueue(struct crier_conn *); /* to be worked on in the next tick */
 
 #endif

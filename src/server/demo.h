@@ -23,8 +23,11 @@ void crier_demo_init(struct crier_demo *, uint64_t seed, struct crier_now now);
  * `message`) and returns the milliseconds until the next is due, at least 1. What was due while nobody
  * called is left out, not made up for. What the callback returns is passed over: a demonstration that the
  * journal refuses today is tried again with the next value. */
-uint64_t crier_demo_step(struct crier_demo *, struct crier_now now,
-                         int (*publish)(void *ctx, struct crier_slice topic, struct crier_slice type,
+uint64_t crier_demo_step(struct crier_demo *,
+                         struct crier_now now,
+                         int (*publish)(void *ctx,
+                                        struct crier_slice topic,
+                                        struct crier_slice type,
                                         struct crier_slice data),
                          void *ctx);
 

@@ -71,15 +71,18 @@ static enum crier_route_kind route_of(struct crier_slice path, struct crier_slic
     return CRIER_ROUTE_NONE;
 }
 
-/* Does the request follow everything, or everything below something unnamed? */
+/* Does the request follow everything, or everything below something unnamed? Looked at as it came: one walk,
+ * nothing is decoded. */
 static bool follows_many(struct crier_exchange *ex)
 {
-    struct crier_slice selector = ex->rest;
+    struct crier_slice query = ex->request->query, name, value;
 
     if (ex->route == CRIER_ROUTE_TOPIC)
-        return selector.len && selector.data[0] == '*';
-    for (size_t n = 0; crier_exchange_parameter(ex, CRIER_SLICE("topic"), n, &selector) == 0 && selector.data; n++) {
-        if (selector.len && selector.data[0] == '*')
+        return crier_slice_starts(ex->rest, CRIER_SLICE("*"));
+    while (crier_query_next(&query, &name, &value)) {
+        if (crier_slice_eq(name, CRIER_SLICE("topic")) &&
+            (crier_slice_starts(value, CRIER_SLICE("*")) ||
+             crier_slice_eq_nocase(crier_slice_sub(value, 0, 3), CRIER_SLICE("%2A"))))
             return true;
     }
     return false;
@@ -113,7 +116,10 @@ static enum crier_act act_of(struct crier_exchange *ex)
 
 /* ---- parameters --------------------------------------------------------------------------- */
 
-int crier_exchange_parameter(struct crier_exchange *ex, struct crier_slice name, size_t n, struct crier_slice *ret_value)
+int crier_exchange_parameter(struct crier_exchange *ex,
+                             struct crier_slice name,
+                             size_t n,
+                             struct crier_slice *ret_value)
 {
     struct crier_slice query = ex->request->query, raw_name, raw_value;
 
@@ -220,7 +226,8 @@ void crier_exchange_answer(struct crier_exchange *ex, const struct crier_answer 
     crier_exchange_answered(ex);
 }
 
-static void log_refusal(struct crier_conn *conn, enum crier_problem problem, const struct crier_ip *client)
+static void
+log_refusal(struct crier_conn *conn, enum crier_problem problem, const struct crier_ip *client)
 {
     struct crier_worker *worker = conn->worker;
     char text[CRIER_ADDRESS_TEXT];
@@ -240,8 +247,11 @@ static struct crier_slice problem_type(void)
     return CRIER_SLICE("application/problem+json");
 }
 
-void crier_exchange_refuse(struct crier_exchange *ex, enum crier_problem problem, struct crier_slice detail,
-                           struct crier_slice extra, struct crier_slice headers)
+void crier_exchange_refuse(struct crier_exchange *ex,
+                           enum crier_problem problem,
+                           struct crier_slice detail,
+                           struct crier_slice extra,
+                           struct crier_slice headers)
 {
     struct crier_buf body;
 
@@ -274,14 +284,20 @@ void crier_conn_refuse(struct crier_conn *conn, enum crier_problem problem, cons
     crier_buf_append(&conn->out, crier_buf_slice(&body));
     crier_buf_deinit(&body);
     conn->dirty = true;
-    crier_conn_finish(conn);
+    if (crier_buf_error(&conn->out) < 0)
+        crier_conn_doom(conn, "out of memory");
+    else
+        crier_conn_finish(conn);
 }
 
 /* ---- the kind refusals -------------------------------------------------------------------- */
 
 /* Too many, or going away. A browser's EventSource gives up for good on any status but 200, so whoever follows is
  * told with a 200 when to come back; everybody else gets the plain status. */
-static void send_away(struct crier_exchange *ex, enum crier_problem problem, uint32_t low_ms, uint32_t high_ms)
+static void send_away(struct crier_exchange *ex,
+                      enum crier_problem problem,
+                      uint32_t low_ms,
+                      uint32_t high_ms)
 {
     struct crier_worker *worker = ex->conn->worker;
     uint32_t wait = crier_worker_jitter(worker, low_ms, high_ms);
@@ -289,29 +305,34 @@ static void send_away(struct crier_exchange *ex, enum crier_problem problem, uin
 
     ex->close = true;
     crier_buf_init(&text, worker->hub->mem);
-    if (ex->method == CRIER_METHOD_GET && crier_accept_names(ex->request, CRIER_MEDIA_EVENT_STREAM)) {
+    if (ex->method == CRIER_METHOD_GET &&
+        crier_accept_names(ex->request, CRIER_MEDIA_EVENT_STREAM)) {
         log_refusal(ex->conn, problem, &ex->client);
         crier_buf_printf(&text, "retry: %u\n", wait);
-        crier_exchange_answer(ex, &(struct crier_answer){.status = 200,
-                                                         .type = CRIER_SLICE("text/event-stream"),
-                                                         .body = crier_buf_slice(&text),
-                                                         .headers = CRIER_SLICE("X-Accel-Buffering: no\r\n")});
+        crier_exchange_answer(
+            ex, &(struct crier_answer){.status = 200,
+                                       .type = CRIER_SLICE("text/event-stream"),
+                                       .body = crier_buf_slice(&text),
+                                       .headers = CRIER_SLICE("X-Accel-Buffering: no\r\n")});
     } else {
         crier_buf_printf(&text, "Retry-After: %u\r\n", (wait + 999) / 1000);
-        crier_exchange_refuse(ex, problem, CRIER_SLICE(""), CRIER_SLICE(""), crier_buf_slice(&text));
+        crier_exchange_refuse(ex, problem, CRIER_SLICE(""), CRIER_SLICE(""),
+                              crier_buf_slice(&text));
     }
     crier_buf_deinit(&text);
 }
 
-static void warn_limit(struct crier_exchange *ex, const char *what, const char *flag, uint64_t limit)
+static void
+warn_limit(struct crier_exchange *ex, const char *what, const char *flag, uint64_t limit)
 {
     struct crier_worker *worker = ex->conn->worker;
     char text[CRIER_ADDRESS_TEXT];
 
     crier_ip_format(&ex->client, text);
-    crier_log(worker->hub->log, CRIER_LOG_WARNING, CRIER_LOG_KIND_LIMIT, worker->now, "limit-reached",
-              CRIER_LOG_TEXT("limit", crier_slice_of(what)), CRIER_LOG_NUMBER("allowed", limit),
-              CRIER_LOG_TEXT("peer", crier_slice_of(text)), CRIER_LOG_TEXT("flag", crier_slice_of(flag)));
+    crier_log(worker->hub->log, CRIER_LOG_WARNING, CRIER_LOG_KIND_LIMIT, worker->now,
+              "limit-reached", CRIER_LOG_TEXT("limit", crier_slice_of(what)),
+              CRIER_LOG_NUMBER("allowed", limit), CRIER_LOG_TEXT("peer", crier_slice_of(text)),
+              CRIER_LOG_TEXT("flag", crier_slice_of(flag)));
 }
 
 /* true: it was sent away. */
@@ -323,7 +344,8 @@ static bool over_limits(struct crier_exchange *ex)
     if (conn->over == CRIER_LIMIT_ADDRESS) {
         crier_stat_add(&conn->worker->stats.over_address_limit, 1);
         if (crier_limits_warn_once(hub->limits, &conn->ticket))
-            warn_limit(ex, "connections-per-address", "--max-connections-per-address", hub->config->max_per_address);
+            warn_limit(ex, "connections-per-address", "--max-connections-per-address",
+                       hub->config->max_per_address);
         send_away(ex, CRIER_PROBLEM_TOO_MANY_CONNECTIONS, 30000, 60000);
         return true;
     }
@@ -348,12 +370,15 @@ static void refuse_admission(struct crier_exchange *ex)
         headers = CRIER_SLICE("WWW-Authenticate: Bearer\r\n");
     else if (ex->admission.problem == CRIER_PROBLEM_TOKEN_WRONG)
         headers = CRIER_SLICE("WWW-Authenticate: Bearer error=\"invalid_token\"\r\n");
-    crier_exchange_refuse(ex, ex->admission.problem, crier_slice_of(ex->admission.detail), CRIER_SLICE(""), headers);
+    crier_exchange_refuse(ex, ex->admission.problem, crier_slice_of(ex->admission.detail),
+                          CRIER_SLICE(""), headers);
 }
 
 /* ---- the request -------------------------------------------------------------------------- */
 
-static int exchange_new(struct crier_conn *conn, const struct crier_request *request, struct crier_exchange **ret)
+static int exchange_new(struct crier_conn *conn,
+                        const struct crier_request *request,
+                        struct crier_exchange **ret)
 {
     const struct crier_mem *mem = conn->worker->hub->mem;
     struct crier_exchange *ex = crier_mem_zalloc(mem, sizeof(*ex));
@@ -369,9 +394,10 @@ static int exchange_new(struct crier_conn *conn, const struct crier_request *req
     ex->close = !request->keep_alive;
     ex->body_done = !request->has_body;
     crier_buf_init(&ex->text, mem);
-    /* The path once, the query twice (once to see who may, once by the route), the origin: everything that is
-     * decoded into text fits, so that slices of it stay good. */
-    if (crier_buf_reserve(&ex->text, request->path.len + 2 * request->query.len + origin.len + 1) < 0) {
+    /* The path, the query and the origin once each: everything that is decoded into text fits, so that slices of
+     * it stay good. */
+    if (crier_buf_reserve(&ex->text, request->path.len + request->query.len + origin.len + 1) <
+        0) {
         crier_mem_free(mem, ex);
         return -ENOMEM;
     }
@@ -417,9 +443,11 @@ static void answer_options(struct crier_exchange *ex)
         crier_admission_cors(&headers, &preflight, true);
         ex->admission.allow_origin.len = 0; /* said once */
     } else {
-        crier_response_header(&headers, CRIER_SLICE("Allow"), crier_slice_of(route_methods[ex->route].methods));
+        crier_response_header(&headers, CRIER_SLICE("Allow"),
+                              crier_slice_of(route_methods[ex->route].methods));
     }
-    crier_exchange_answer(ex, &(struct crier_answer){.status = 204, .headers = crier_buf_slice(&headers)});
+    crier_exchange_answer(
+        ex, &(struct crier_answer){.status = 204, .headers = crier_buf_slice(&headers)});
     crier_buf_deinit(&headers);
 }
 
@@ -434,34 +462,37 @@ static bool refuse_unknown(struct crier_exchange *ex)
         struct crier_buf headers;
 
         crier_buf_init(&headers, ex->conn->worker->hub->mem);
-        crier_response_header(&headers, CRIER_SLICE("Allow"), crier_slice_of(route_methods[ex->route].methods));
-        crier_exchange_refuse(ex, CRIER_PROBLEM_METHOD_NOT_ALLOWED, CRIER_SLICE(""), CRIER_SLICE(""),
-                              crier_buf_slice(&headers));
+        crier_response_header(&headers, CRIER_SLICE("Allow"),
+                              crier_slice_of(route_methods[ex->route].methods));
+        crier_exchange_refuse(ex, CRIER_PROBLEM_METHOD_NOT_ALLOWED, CRIER_SLICE(""),
+                              CRIER_SLICE(""), crier_buf_slice(&headers));
         crier_buf_deinit(&headers);
         return true;
     }
     return false;
 }
 
-static bool find_route(struct crier_exchange *ex)
+static void find_route(struct crier_exchange *ex)
 {
-    struct crier_slice path;
+    struct crier_slice path = ex->request->path;
 
-    if (crier_percent_decode(&ex->text, ex->request->path, false) < 0) {
-        bool events = crier_slice_starts(ex->request->path, CRIER_SLICE("/events/"));
-        bool reads = ex->method == CRIER_METHOD_GET || ex->method == CRIER_METHOD_HEAD;
-
-        crier_exchange_refuse_for(ex,
-                                  !events ? CRIER_PROBLEM_BAD_REQUEST
-                                  : reads ? CRIER_PROBLEM_BAD_SELECTOR
-                                          : CRIER_PROBLEM_BAD_TOPIC,
-                                  "The path has a '%' that is not followed by two hexadecimal digits. Write a "
-                                  "percent sign as %25.");
-        return false;
-    }
-    path = crier_buf_slice(&ex->text);
+    ex->bad_path = crier_percent_decode(&ex->text, path, false) < 0;
+    if (!ex->bad_path)
+        path = crier_buf_slice(&ex->text);
     ex->route = route_of(path, &ex->rest);
-    return true;
+}
+
+static void refuse_bad_path(struct crier_exchange *ex)
+{
+    bool reads = ex->method == CRIER_METHOD_GET || ex->method == CRIER_METHOD_HEAD;
+
+    crier_exchange_refuse_for(
+        ex,
+        ex->route != CRIER_ROUTE_TOPIC ? CRIER_PROBLEM_BAD_REQUEST
+        : reads                        ? CRIER_PROBLEM_BAD_SELECTOR
+                                       : CRIER_PROBLEM_BAD_TOPIC,
+        "The path has a '%' that is not followed by two hexadecimal digits. Write a "
+        "percent sign as %25.");
 }
 
 void crier_exchange_begin(struct crier_conn *conn, const struct crier_request *request)
@@ -480,16 +511,20 @@ void crier_exchange_begin(struct crier_conn *conn, const struct crier_request *r
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_NOT_IMPLEMENTED, NULL);
         return;
     }
-    if (!find_route(ex))
-        return;
+    find_route(ex);
     find_client(ex);
+    /* Decided first, so that every refusal carries the CORS headers it is due. */
+    crier_admission_decide(hub->config, hub->tokens, request, &conn->visitor, act_of(ex),
+                           &ex->admission);
+    ex->admission.allow_origin = keep(ex, ex->admission.allow_origin);
     if (ex->route != CRIER_ROUTE_HEALTH && over_limits(ex))
         return;
-
-    crier_admission_decide(hub->config, hub->tokens, request, &conn->visitor, act_of(ex), &ex->admission);
-    ex->admission.allow_origin = keep(ex, ex->admission.allow_origin);
     if (ex->admission.problem) {
         refuse_admission(ex);
+        return;
+    }
+    if (ex->bad_path) {
+        refuse_bad_path(ex);
         return;
     }
     if (refuse_unknown(ex))
@@ -497,7 +532,24 @@ void crier_exchange_begin(struct crier_conn *conn, const struct crier_request *r
     if (ex->method == CRIER_METHOD_POST || ex->method == CRIER_METHOD_PUT)
         crier_publish_begin(ex);
     else if (request->expect_continue && request->has_body)
-        crier_buf_append(&conn->out, CRIER_SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
+        crier_exchange_continue(ex);
+}
+
+void crier_exchange_continue(struct crier_exchange *ex)
+{
+    flush_earlier(ex);
+    crier_buf_append(&ex->conn->out, CRIER_SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
+    crier_conn_flush(ex->conn);
+}
+
+void crier_exchange_abort(struct crier_exchange *ex,
+                          enum crier_problem problem,
+                          const char *detail)
+{
+    if (ex->publish)
+        crier_publish_abort(ex, problem, detail);
+    else
+        crier_exchange_refuse_for(ex, problem, detail);
 }
 
 void crier_exchange_body(struct crier_exchange *ex, struct crier_slice bytes)
@@ -508,8 +560,9 @@ void crier_exchange_body(struct crier_exchange *ex, struct crier_slice bytes)
     }
     ex->discarded += bytes.len;
     if (ex->discarded > DISCARD_BYTES)
-        crier_exchange_refuse_for(ex, CRIER_PROBLEM_TOO_LARGE,
-                                  "This request needs no body, and its body is too long to be passed over.");
+        crier_exchange_refuse_for(
+            ex, CRIER_PROBLEM_TOO_LARGE,
+            "This request needs no body, and its body is too long to be passed over.");
 }
 
 static void answer_events(struct crier_exchange *ex)
@@ -520,17 +573,8 @@ static void answer_events(struct crier_exchange *ex)
         crier_follow(ex);
 }
 
-void crier_exchange_end(struct crier_exchange *ex)
+static void answer_read(struct crier_exchange *ex)
 {
-    ex->body_done = true;
-    if (ex->publish) {
-        crier_publish_end(ex);
-        return;
-    }
-    if (ex->method == CRIER_METHOD_OPTIONS) {
-        answer_options(ex);
-        return;
-    }
     switch (ex->route) {
     case CRIER_ROUTE_PAGE:
         crier_page_live(ex);
@@ -558,4 +602,21 @@ void crier_exchange_end(struct crier_exchange *ex)
     case CRIER_ROUTE_ANY:
         break; /* refused or answered before */
     }
+}
+
+void crier_exchange_end(struct crier_exchange *ex)
+{
+    struct crier_worker *worker = ex->conn->worker;
+
+    ex->body_done = true;
+    if (ex->publish) {
+        crier_publish_end(ex);
+        return;
+    }
+    if (ex->method == CRIER_METHOD_OPTIONS) {
+        answer_options(ex);
+        return;
+    }
+    answer_read(ex);
+    crier_worker_spent(worker); /* a look into history may be dear */
 }

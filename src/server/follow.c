@@ -34,13 +34,15 @@ static int bad(struct crier_exchange *ex, enum crier_problem problem, const char
     return -EINVAL;
 }
 
-static int parameter(struct crier_exchange *ex, const char *name, size_t n, struct crier_slice *ret)
+static int
+parameter(struct crier_exchange *ex, const char *name, size_t n, struct crier_slice *ret)
 {
     int r = crier_exchange_parameter(ex, crier_slice_of(name), n, ret);
 
     if (r == -EINVAL)
         return bad(ex, CRIER_PROBLEM_BAD_PARAMETER,
-                   "A query parameter has a '%' that is not followed by two hexadecimal digits. Write a percent "
+                   "A query parameter has a '%' that is not followed by two hexadecimal "
+                   "digits. Write a percent "
                    "sign as %25.");
     if (r < 0)
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
@@ -54,8 +56,9 @@ static int add_selector(struct crier_exchange *ex, struct wish *w, struct crier_
     if (fault)
         return bad(ex, CRIER_PROBLEM_BAD_SELECTOR, fault);
     if (w->selector_count == CRIER_SUBSCRIPTION_SELECTORS)
-        return bad(ex, CRIER_PROBLEM_BAD_SELECTOR,
-                   "One stream can follow at most 100 selectors. Use a pattern, or a second stream.");
+        return bad(
+            ex, CRIER_PROBLEM_BAD_SELECTOR,
+            "One stream can follow at most 100 selectors. Use a pattern, or a second stream.");
     w->selectors[w->selector_count++] = selector;
     return 0;
 }
@@ -94,7 +97,8 @@ static int read_types(struct crier_exchange *ex, struct wish *w)
         if (!value.data)
             return 0;
         if (w->type_count == CRIER_SUBSCRIPTION_TYPES)
-            return bad(ex, CRIER_PROBLEM_BAD_PARAMETER, "One stream can name at most 100 event types.");
+            return bad(ex, CRIER_PROBLEM_BAD_PARAMETER,
+                       "One stream can name at most 100 event types.");
         w->types[w->type_count++] = value.len ? value : CRIER_SLICE("message");
     }
 }
@@ -108,7 +112,8 @@ static int read_flag(struct crier_exchange *ex, const char *name, bool *flag)
         return r;
     if (crier_slice_eq(value, CRIER_SLICE("1")) || crier_slice_eq(value, CRIER_SLICE("true")))
         *flag = true;
-    else if (crier_slice_eq(value, CRIER_SLICE("0")) || crier_slice_eq(value, CRIER_SLICE("false")))
+    else if (crier_slice_eq(value, CRIER_SLICE("0")) ||
+             crier_slice_eq(value, CRIER_SLICE("false")))
         *flag = false;
     else
         return bad(ex, CRIER_PROBLEM_BAD_PARAMETER, "'envelope' and 'connected' are 1 or 0.");
@@ -124,7 +129,8 @@ static int read_heartbeat(struct crier_exchange *ex, struct wish *w)
     if (r < 0 || !value.len)
         return r;
     if (crier_slice_to_u64(value, &seconds) < 0 || seconds < 1 || seconds > HEARTBEAT_MOST_S)
-        return bad(ex, CRIER_PROBLEM_BAD_PARAMETER, "'heartbeat' is a number of seconds from 1 to 300.");
+        return bad(ex, CRIER_PROBLEM_BAD_PARAMETER,
+                   "'heartbeat' is a number of seconds from 1 to 300.");
     w->heartbeat_ms = (uint32_t)seconds * 1000;
     return 0;
 }
@@ -136,7 +142,8 @@ static bool since_last(struct crier_slice value, struct crier_since *since)
     uint64_t count;
 
     if (!crier_slice_starts(value, prefix) ||
-        crier_slice_to_u64(crier_slice_sub(value, prefix.len, value.len), &count) < 0 || count < 1 || count > LAST_MOST)
+        crier_slice_to_u64(crier_slice_sub(value, prefix.len, value.len), &count) < 0 ||
+        count < 1 || count > LAST_MOST)
         return false;
     *since = (struct crier_since){.kind = CRIER_SINCE_LAST, .count = count};
     return true;
@@ -144,10 +151,12 @@ static bool since_last(struct crier_slice value, struct crier_since *since)
 
 static struct crier_since since_ago(uint64_t ms, struct crier_now now)
 {
-    return (struct crier_since){.kind = CRIER_SINCE_BOOT, .ms = now.boot_ms > ms ? now.boot_ms - ms : 0};
+    return (struct crier_since){.kind = CRIER_SINCE_BOOT,
+                                .ms = now.boot_ms > ms ? now.boot_ms - ms : 0};
 }
 
-static int since_parse(struct crier_slice value, struct crier_now now, struct crier_since *since)
+static int
+since_parse(struct crier_slice value, struct crier_now now, struct crier_since *since)
 {
     struct crier_id id;
     uint64_t ms;
@@ -164,7 +173,8 @@ static int since_parse(struct crier_slice value, struct crier_now now, struct cr
         *since = (struct crier_since){.kind = CRIER_SINCE_ID, .id = id};
     else if (crier_duration_parse(value, &ms) == 0)
         *since = since_ago(ms, now);
-    else if (crier_time_parse(value, &ms) == 0) /* the clock of the wall, measured back from now */
+    else if (crier_time_parse(value, &ms) ==
+             0) /* the clock of the wall, measured back from now */
         *since = ms >= now.wall_ms ? (struct crier_since){.kind = CRIER_SINCE_NOW}
                                    : since_ago(now.wall_ms - ms, now);
     else
@@ -176,8 +186,10 @@ static int since_parse(struct crier_slice value, struct crier_now now, struct cr
  * none is never an error: that would stop an EventSource for good. It is a gap. */
 static int read_last_id(struct crier_exchange *ex, struct wish *w)
 {
-    static const char *const names[] = {"lastEventId", "last-event-id", "last_event_id", "lastEventID", "Last-Event-ID"};
-    struct crier_slice value = crier_slice_trim(crier_request_header(ex->request, CRIER_SLICE("Last-Event-ID")));
+    static const char *const names[] = {"lastEventId", "last-event-id", "last_event_id",
+                                        "lastEventID", "Last-Event-ID"};
+    struct crier_slice value =
+        crier_slice_trim(crier_request_header(ex->request, CRIER_SLICE("Last-Event-ID")));
 
     for (size_t i = 0; !value.len && i < sizeof(names) / sizeof(names[0]); i++) {
         int r = crier_exchange_parameter(ex, crier_slice_of(names[i]), 0, &value);
@@ -209,7 +221,8 @@ static int read_since(struct crier_exchange *ex, struct wish *w)
         return r;
     if (since_parse(value, ex->conn->worker->now, &since) < 0)
         return bad(ex, CRIER_PROBLEM_BAD_PARAMETER,
-                   "'since' is now, earliest, latest, last:N (1 to 1000), a duration back such as 30s, 10m, 2h or 7d, an "
+                   "'since' is now, earliest, latest, last:N (1 to 1000), a duration back such "
+                   "as 30s, 10m, 2h or 7d, an "
                    "RFC 3339 time such as 2026-01-31T12:00:00Z, or an event id.");
     w->has_since = true;
     if (w->resume)
@@ -227,19 +240,23 @@ static int read_wish(struct crier_exchange *ex, struct wish *w)
     memset(w, 0, sizeof(*w));
     w->connected = true;
     w->heartbeat_ms = (uint32_t)ex->conn->worker->hub->config->heartbeat_ms;
-    if (read_selectors(ex, w) < 0 || read_types(ex, w) < 0 || read_last_id(ex, w) < 0 || read_since(ex, w) < 0 ||
-        read_heartbeat(ex, w) < 0 || read_flag(ex, "envelope", &w->envelope) < 0 ||
+    if (read_selectors(ex, w) < 0 || read_types(ex, w) < 0 || read_last_id(ex, w) < 0 ||
+        read_since(ex, w) < 0 || read_heartbeat(ex, w) < 0 ||
+        read_flag(ex, "envelope", &w->envelope) < 0 ||
         read_flag(ex, "connected", &w->connected) < 0)
         return -EINVAL;
     /* 0-0 is "from the very beginning": it asks for no exactness. */
-    if (w->resume && w->since.kind == CRIER_SINCE_ID && w->since.id.ms == 0 && w->since.id.seq == 0) {
+    if (w->resume && w->since.kind == CRIER_SINCE_ID && w->since.id.ms == 0 &&
+        w->since.id.seq == 0) {
         w->since.kind = CRIER_SINCE_EARLIEST;
         w->resume = false;
     }
     return 0;
 }
 
-static int subscribe(struct crier_exchange *ex, const struct wish *w, enum crier_media media,
+static int subscribe(struct crier_exchange *ex,
+                     const struct wish *w,
+                     enum crier_media media,
                      struct crier_subscription **ret)
 {
     struct crier_hub *hub = ex->conn->worker->hub;
@@ -248,14 +265,17 @@ static int subscribe(struct crier_exchange *ex, const struct wish *w, enum crier
         .selector_count = w->selector_count,
         .types = w->types,
         .type_count = w->type_count,
-        .form = media == CRIER_MEDIA_NDJSON ? CRIER_FORM_NDJSON : (w->envelope ? CRIER_FORM_ENVELOPE : CRIER_FORM_SSE),
+        .form = media == CRIER_MEDIA_NDJSON
+                    ? CRIER_FORM_NDJSON
+                    : (w->envelope ? CRIER_FORM_ENVELOPE : CRIER_FORM_SSE),
         .chunked = ex->minor > 0,
     };
     int r = crier_subscription_new(hub->mem, hub->journal, &wish, ret);
 
     if (r == -E2BIG)
         return bad(ex, CRIER_PROBLEM_BAD_SELECTOR,
-                   "One stream can follow at most 100 selectors, 10 of them patterns. Use wider patterns, or a second "
+                   "One stream can follow at most 100 selectors, 10 of them patterns. Use "
+                   "wider patterns, or a second "
                    "stream.");
     if (r < 0)
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
@@ -263,14 +283,17 @@ static int subscribe(struct crier_exchange *ex, const struct wish *w, enum crier
 }
 
 /* HEAD: the head a GET would get now, and nothing is registered. */
-static void answer_head(struct crier_exchange *ex, const struct wish *w, struct crier_subscription *subscription)
+static void answer_head(struct crier_exchange *ex,
+                        const struct wish *w,
+                        struct crier_subscription *subscription)
 {
     struct crier_hub *hub = ex->conn->worker->hub;
     struct crier_dress dress = {.form = subscription->form, .chunked = subscription->chunked};
     struct crier_start start;
 
     memset(&start, 0, sizeof(start));
-    if (crier_journal_locate(hub->journal, &subscription->filter, &w->since, ex->conn->worker->now, &start) < 0) {
+    if (crier_journal_locate(hub->journal, &subscription->filter, &w->since,
+                             ex->conn->worker->now, &start) < 0) {
         crier_subscription_free(subscription);
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
         return;
@@ -281,26 +304,33 @@ static void answer_head(struct crier_exchange *ex, const struct wish *w, struct 
     crier_exchange_answered(ex);
 }
 
-static void open_stream(struct crier_exchange *ex, const struct wish *w, struct crier_subscription *subscription)
+static void open_stream(struct crier_exchange *ex,
+                        const struct wish *w,
+                        struct crier_subscription *subscription)
 {
-    struct crier_opening opening = {
-        .since = w->since, .requested = w->requested, .resume = w->resume, .connected = w->connected};
+    struct crier_opening opening = {.since = w->since,
+                                    .requested = w->requested,
+                                    .resume = w->resume,
+                                    .connected = w->connected};
     uint32_t heartbeat = w->heartbeat_ms;
 
     /* Up to a tenth earlier: many streams that became quiet together do not all stir at once. */
-    crier_stream_open(ex, subscription, &opening, heartbeat - crier_worker_jitter(ex->conn->worker, 0, heartbeat / 10));
+    crier_stream_open(ex, subscription, &opening,
+                      heartbeat - crier_worker_jitter(ex->conn->worker, 0, heartbeat / 10));
 }
 
 void crier_follow(struct crier_exchange *ex)
 {
-    enum crier_media media = crier_negotiate(ex->request, 1u << CRIER_MEDIA_EVENT_STREAM | 1u << CRIER_MEDIA_NDJSON |
-                                                              1u << CRIER_MEDIA_JSON | 1u << CRIER_MEDIA_HTML);
+    enum crier_media media =
+        crier_negotiate(ex->request, 1u << CRIER_MEDIA_EVENT_STREAM | 1u << CRIER_MEDIA_NDJSON |
+                                         1u << CRIER_MEDIA_JSON | 1u << CRIER_MEDIA_HTML);
     struct crier_subscription *subscription;
     struct wish w;
 
     if (media == CRIER_MEDIA_NONE) {
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_NOT_ACCEPTABLE,
-                                  "Followed events come as text/event-stream, application/x-ndjson, application/json or "
+                                  "Followed events come as text/event-stream, "
+                                  "application/x-ndjson, application/json or "
                                   "text/html. Name one of them in Accept.");
         return;
     }

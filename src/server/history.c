@@ -9,7 +9,14 @@
 #include "server/stream.h"
 #include <string.h>
 
-enum { LIMIT_DEFAULT = 1000, LIMIT_MOST = 10000, PAGE_BYTES = 4 * 1024 * 1024 };
+enum {
+    LIMIT_DEFAULT = 1000,
+    LIMIT_MOST = 10000,
+    PAGE_BYTES = 2 * 1024 * 1024, /* a page ends after the event that reaches it */
+    PAGES_BYTES =
+        32 * 1024 *
+        1024, /* of a worker, not taken by their readers yet: then history has to wait */
+};
 
 struct page {
     struct crier_buf body;
@@ -44,44 +51,55 @@ static int read_limit(struct crier_exchange *ex, size_t *ret_limit)
     uint64_t limit = LIMIT_DEFAULT;
 
     if (crier_exchange_parameter(ex, CRIER_SLICE("limit"), 0, &value) < 0 ||
-        (value.len && (crier_slice_to_u64(value, &limit) < 0 || limit < 1 || limit > LIMIT_MOST))) {
-        crier_exchange_refuse_for(ex, CRIER_PROBLEM_BAD_PARAMETER, "'limit' is a number from 1 to 10000.");
+        (value.len &&
+         (crier_slice_to_u64(value, &limit) < 0 || limit < 1 || limit > LIMIT_MOST))) {
+        crier_exchange_refuse_for(ex, CRIER_PROBLEM_BAD_PARAMETER,
+                                  "'limit' is a number from 1 to 10000.");
         return -EINVAL;
     }
     *ret_limit = (size_t)limit;
     return 0;
 }
 
+/* Raw, as it came, but for what would end the link. */
+static void write_raw(struct crier_buf *headers, struct crier_slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] == '>' || text.data[i] == '<' || text.data[i] == '"')
+            crier_buf_printf(headers, "%%%02X", (unsigned char)text.data[i]);
+        else
+            crier_buf_byte(headers, text.data[i]);
+    }
+}
+
 /* The same target, but since=<the last id sent>. */
-static void write_next(struct crier_exchange *ex, const struct page *page, struct crier_buf *headers)
+static void
+write_next(struct crier_exchange *ex, const struct page *page, struct crier_buf *headers)
 {
     struct crier_slice query = ex->request->query, name, value;
     char id[CRIER_ID_TEXT];
     size_t id_len = crier_id_format(page->last, id);
 
     crier_buf_append(headers, CRIER_SLICE("Link: <"));
-    crier_buf_append(headers, ex->request->path);
+    write_raw(headers, ex->request->path);
     crier_buf_append(headers, CRIER_SLICE("?since="));
     crier_buf_add(headers, id, id_len);
     while (crier_query_next(&query, &name, &value)) {
-        if (!crier_slice_eq(name, CRIER_SLICE("topic")) && !crier_slice_eq(name, CRIER_SLICE("event")) &&
+        if (!crier_slice_eq(name, CRIER_SLICE("topic")) &&
+            !crier_slice_eq(name, CRIER_SLICE("event")) &&
             !crier_slice_eq(name, CRIER_SLICE("limit")))
             continue;
         crier_buf_byte(headers, '&');
         crier_buf_append(headers, name);
         crier_buf_byte(headers, '=');
-        /* Raw, as it came, but for what would end the link. */
-        for (size_t i = 0; i < value.len; i++) {
-            if (value.data[i] == '>' || value.data[i] == '<' || value.data[i] == '"')
-                crier_buf_printf(headers, "%%%02X", (unsigned char)value.data[i]);
-            else
-                crier_buf_byte(headers, value.data[i]);
-        }
+        write_raw(headers, value);
     }
     crier_buf_append(headers, CRIER_SLICE(">; rel=\"next\"\r\n"));
 }
 
-static int read_page(struct crier_exchange *ex, const struct crier_filter *filter, const struct crier_start *start,
+static int read_page(struct crier_exchange *ex,
+                     const struct crier_filter *filter,
+                     const struct crier_start *start,
                      struct page *page)
 {
     struct crier_journal *journal = ex->conn->worker->hub->journal;
@@ -106,7 +124,22 @@ static int read_page(struct crier_exchange *ex, const struct crier_filter *filte
     }
 }
 
-static void answer_page(struct crier_exchange *ex, struct page *page, const struct crier_start *start, bool resume)
+/* Pages that their readers do not take are bounded: see page_bytes in conn.c. */
+static void answer_counted(struct crier_exchange *ex, const struct crier_answer *answer)
+{
+    struct crier_conn *conn = ex->conn;
+
+    if (ex->method != CRIER_METHOD_HEAD) {
+        conn->page_bytes += answer->body.len;
+        conn->worker->page_bytes += answer->body.len;
+    }
+    crier_exchange_answer(ex, answer);
+}
+
+static void answer_page(struct crier_exchange *ex,
+                        struct page *page,
+                        const struct crier_start *start,
+                        bool resume)
 {
     struct crier_buf headers;
     char id[CRIER_ID_TEXT];
@@ -114,22 +147,27 @@ static void answer_page(struct crier_exchange *ex, struct page *page, const stru
 
     crier_buf_append(&page->body, CRIER_SLICE("]\n"));
     crier_buf_init(&headers, ex->conn->worker->hub->mem);
-    crier_response_header(&headers, CRIER_SLICE("Crier-Last-Event-ID"), (struct crier_slice){id, id_len});
+    crier_response_header(&headers, CRIER_SLICE("Crier-Last-Event-ID"),
+                          (struct crier_slice){id, id_len});
     crier_response_header(&headers, CRIER_SLICE("Crier-Resumed"),
-                          start->gap ? CRIER_SLICE("gap") : (resume ? CRIER_SLICE("exact") : CRIER_SLICE("none")));
-    if (page->more)
+                          start->gap ? CRIER_SLICE("gap")
+                                     : (resume ? CRIER_SLICE("exact") : CRIER_SLICE("none")));
+    /* The newest of each topic are no row that could be read on from their last. */
+    if (page->more && !start->pick_count)
         write_next(ex, page, &headers);
     if (crier_buf_error(&headers) < 0 || crier_buf_error(&page->body) < 0)
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
     else
-        crier_exchange_answer(ex, &(struct crier_answer){.status = 200,
-                                                         .type = CRIER_SLICE("application/json"),
-                                                         .body = crier_buf_slice(&page->body),
-                                                         .headers = crier_buf_slice(&headers)});
+        answer_counted(ex, &(struct crier_answer){.status = 200,
+                                                  .type = CRIER_SLICE("application/json"),
+                                                  .body = crier_buf_slice(&page->body),
+                                                  .headers = crier_buf_slice(&headers)});
     crier_buf_deinit(&headers);
 }
 
-void crier_history(struct crier_exchange *ex, struct crier_subscription *subscription, const struct crier_since *since)
+void crier_history(struct crier_exchange *ex,
+                   struct crier_subscription *subscription,
+                   const struct crier_since *since)
 {
     struct crier_worker *worker = ex->conn->worker;
     struct crier_start start;
@@ -138,6 +176,15 @@ void crier_history(struct crier_exchange *ex, struct crier_subscription *subscri
 
     memset(&start, 0, sizeof(start));
     memset(&page, 0, sizeof(page));
+    if (worker->page_bytes > PAGES_BYTES) {
+        crier_exchange_refuse(
+            ex, CRIER_PROBLEM_BUSY,
+            CRIER_SLICE(
+                "Too much history waits for readers that do not take it. Try again later."),
+            CRIER_SLICE(""), CRIER_SLICE("Retry-After: 5\r\n"));
+        crier_subscription_free(subscription);
+        return;
+    }
     if (read_limit(ex, &page.limit) < 0) {
         crier_subscription_free(subscription);
         return;
@@ -146,7 +193,8 @@ void crier_history(struct crier_exchange *ex, struct crier_subscription *subscri
     crier_buf_byte(&page.body, '[');
     /* What this very connection published comes before what it asks now. */
     crier_publisher_flush(worker);
-    if (crier_journal_locate(worker->hub->journal, &subscription->filter, since, worker->now, &start) < 0 ||
+    if (crier_journal_locate(worker->hub->journal, &subscription->filter, since, worker->now,
+                             &start) < 0 ||
         read_page(ex, &subscription->filter, &start, &page) < 0) {
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
     } else {

@@ -12,14 +12,14 @@
 
 struct crier_log; /* one for a server */
 
-enum crier_log_kind { /* rate limits are kept for each */
-    CRIER_LOG_KIND_SERVER = 0, /* never limited: start, drain, end */
-    CRIER_LOG_KIND_CONNECT,
-    CRIER_LOG_KIND_REFUSED,
-    CRIER_LOG_KIND_LIMIT,
-    CRIER_LOG_KIND_ACCEPT,
-    CRIER_LOG_KIND_ERROR,
-    CRIER_LOG_KIND_COUNT,
+enum crier_log_kind {                            /* rate limits are kept for each */
+                      CRIER_LOG_KIND_SERVER = 0, /* never limited: start, drain, end */
+                      CRIER_LOG_KIND_CONNECT,
+                      CRIER_LOG_KIND_REFUSED,
+                      CRIER_LOG_KIND_LIMIT,
+                      CRIER_LOG_KIND_ACCEPT,
+                      CRIER_LOG_KIND_ERROR,
+                      CRIER_LOG_KIND_COUNT,
 };
 
 struct crier_log_field {
@@ -28,17 +28,28 @@ struct crier_log_field {
     uint64_t number;
     bool is_text;
 };
-#define CRIER_LOG_TEXT(k, v) ((struct crier_log_field){.key = (k), .text = (v), .is_text = true})
+#define CRIER_LOG_TEXT(k, v)                                                                   \
+    ((struct crier_log_field){.key = (k), .text = (v), .is_text = true})
 #define CRIER_LOG_NUMBER(k, v) ((struct crier_log_field){.key = (k), .number = (v)})
 
-int crier_log_new(const struct crier_mem *, enum crier_log_level level, int fd, struct crier_log **ret) CRIER_MUST_CHECK;
+int crier_log_new(const struct crier_mem *,
+                  enum crier_log_level level,
+                  int fd,
+                  struct crier_log **ret) CRIER_MUST_CHECK;
 struct crier_log *crier_log_free(struct crier_log *);
 bool crier_log_enabled(const struct crier_log *, enum crier_log_level);
-void crier_log_write(struct crier_log *, enum crier_log_level, enum crier_log_kind, struct crier_now now, const char *event,
-                     const struct crier_log_field *fields, size_t count);
+void crier_log_write(struct crier_log *,
+                     enum crier_log_level,
+                     enum crier_log_kind,
+                     struct crier_now now,
+                     const char *event,
+                     const struct crier_log_field *fields,
+                     size_t count);
 /* crier_log(log, level, kind, now, "start", CRIER_LOG_TEXT("address", a), CRIER_LOG_NUMBER("workers", 4)) */
-#define crier_log(log, level, kind, now, event, ...)                                               \
-    crier_log_write(log, level, kind, now, event, (const struct crier_log_field[]){__VA_ARGS__},  \
-                    sizeof((const struct crier_log_field[]){__VA_ARGS__}) / sizeof(struct crier_log_field))
+#define crier_log(log, level, kind, now, event, ...)                                           \
+    crier_log_write(log, level, kind, now, event,                                              \
+                    (const struct crier_log_field[]){__VA_ARGS__},                             \
+                    sizeof((const struct crier_log_field[]){__VA_ARGS__}) /                    \
+                        sizeof(struct crier_log_field))
 
 #endif

@@ -9,18 +9,21 @@ static void answer_page(struct crier_exchange *ex, struct crier_slice body, cons
     struct crier_buf headers;
 
     crier_buf_init(&headers, ex->conn->worker->hub->mem);
-    crier_response_header(&headers, CRIER_SLICE("Content-Security-Policy"), crier_slice_of(csp));
+    crier_response_header(&headers, CRIER_SLICE("Content-Security-Policy"),
+                          crier_slice_of(csp));
     crier_response_header(&headers, CRIER_SLICE("Referrer-Policy"), CRIER_SLICE("no-referrer"));
-    crier_exchange_answer(ex, &(struct crier_answer){.status = 200,
-                                                     .type = CRIER_SLICE("text/html; charset=utf-8"),
-                                                     .body = body,
-                                                     .headers = crier_buf_slice(&headers)});
+    crier_exchange_answer(
+        ex, &(struct crier_answer){.status = 200,
+                                   .type = CRIER_SLICE("text/html; charset=utf-8"),
+                                   .body = body,
+                                   .headers = crier_buf_slice(&headers)});
     crier_buf_deinit(&headers);
 }
 
 void crier_page_live(struct crier_exchange *ex)
 {
-    answer_page(ex, (struct crier_slice){crier_live_page, crier_live_page_len}, crier_live_page_csp);
+    answer_page(ex, (struct crier_slice){crier_live_page, crier_live_page_len},
+                crier_live_page_csp);
 }
 
 void crier_page_problem(struct crier_exchange *ex)
@@ -34,6 +37,8 @@ void crier_page_problem(struct crier_exchange *ex)
     }
     crier_buf_init(&body, ex->conn->worker->hub->mem);
     crier_problem_page(&body, problem);
-    answer_page(ex, crier_buf_slice(&body), "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+    answer_page(
+        ex, crier_buf_slice(&body),
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
     crier_buf_deinit(&body);
 }

@@ -18,7 +18,7 @@
 
 struct crier_publishing {
     bool is_batch;
-    bool failed;             /* an append of this batch failed: `problem` */
+    bool failed; /* an append of this batch failed: `problem` */
     enum crier_problem problem;
     struct crier_slice topic; /* the path's; in the exchange's text, as the next two */
     struct crier_slice type, key;
@@ -38,28 +38,32 @@ static void refuse(struct crier_exchange *ex, enum crier_problem problem, const 
 
 /* ---- what is asked for -------------------------------------------------------------------- */
 
-static int take_retry(struct crier_publishing *p, struct crier_slice value, const char **ret_fault)
+static int
+take_retry(struct crier_publishing *p, struct crier_slice value, const char **ret_fault)
 {
     *ret_fault = crier_publish_retry_fault(value, &p->retry_ms);
     p->has_retry = true;
     return *ret_fault ? -EINVAL : 0;
 }
 
-static int take_type(struct crier_publishing *p, struct crier_slice value, const char **ret_fault)
+static int
+take_type(struct crier_publishing *p, struct crier_slice value, const char **ret_fault)
 {
     *ret_fault = crier_publish_type_fault(value);
     p->type = value;
     return *ret_fault ? -EINVAL : 0;
 }
 
-static int take_key(struct crier_publishing *p, struct crier_slice value, const char **ret_fault)
+static int
+take_key(struct crier_publishing *p, struct crier_slice value, const char **ret_fault)
 {
     *ret_fault = crier_publish_key_fault(value);
     p->key = value;
     return *ret_fault ? -EINVAL : 0;
 }
 
-static int take_ttl(struct crier_publishing *p, struct crier_slice value, const char **ret_fault)
+static int
+take_ttl(struct crier_publishing *p, struct crier_slice value, const char **ret_fault)
 {
     *ret_fault = crier_publish_ttl_fault(value, &p->ttl_ms);
     return *ret_fault ? -EINVAL : 0;
@@ -90,9 +94,11 @@ static int bad_name(struct crier_exchange *ex, struct crier_slice name, const ch
     struct crier_buf detail;
 
     crier_buf_init(&detail, ex->conn->worker->hub->mem);
-    crier_buf_printf(&detail, "'%.*s' %s. A publish has event, retry, ttl and key; the hub gives the id.",
-                     CRIER_SLICE_ARG(crier_slice_sub(name, 0, 64)), what);
-    crier_exchange_refuse(ex, CRIER_PROBLEM_BAD_PARAMETER, crier_buf_slice(&detail), CRIER_SLICE(""), CRIER_SLICE(""));
+    crier_buf_printf(
+        &detail, "'%.*s' %s. A publish has event, retry, ttl and key; the hub gives the id.",
+        CRIER_SLICE_ARG(crier_slice_sub(name, 0, 64)), what);
+    crier_exchange_refuse(ex, CRIER_PROBLEM_BAD_PARAMETER, crier_buf_slice(&detail),
+                          CRIER_SLICE(""), CRIER_SLICE(""));
     crier_buf_deinit(&detail);
     return -EINVAL;
 }
@@ -108,7 +114,9 @@ static int check_names(struct crier_exchange *ex, bool is_batch)
         if (i < 0)
             return bad_name(ex, name, "is no parameter of a publish");
         if (is_batch)
-            return bad_name(ex, name, "cannot stand in the query of a batch: each line or block has its own");
+            return bad_name(
+                ex, name,
+                "cannot stand in the query of a batch: each line or block has its own");
         if (seen & (1u << i))
             return bad_name(ex, name, "is there twice");
         seen |= 1u << i;
@@ -125,7 +133,9 @@ static int read_metadata(struct crier_exchange *ex, struct crier_publishing *p)
         int r = crier_exchange_parameter(ex, metadata[i].parameter, 0, &value);
 
         if (r < 0) {
-            refuse(ex, CRIER_PROBLEM_BAD_PARAMETER, "A query parameter has a '%' that is not followed by two hexadecimal digits.");
+            refuse(
+                ex, CRIER_PROBLEM_BAD_PARAMETER,
+                "A query parameter has a '%' that is not followed by two hexadecimal digits.");
             return r;
         }
         if (!value.data && metadata[i].header.data) {
@@ -157,7 +167,8 @@ static int read_metadata(struct crier_exchange *ex, struct crier_publishing *p)
 
 static int batch_kind(const struct crier_request *request)
 {
-    struct crier_slice type = crier_content_type_essence(crier_request_header(request, CRIER_SLICE("Content-Type")));
+    struct crier_slice type =
+        crier_content_type_essence(crier_request_header(request, CRIER_SLICE("Content-Type")));
 
     if (crier_slice_eq_nocase(type, CRIER_SLICE("application/x-ndjson")))
         return CRIER_BATCH_NDJSON;
@@ -174,9 +185,11 @@ static int check_request(struct crier_exchange *ex, int kind)
     uint64_t most = ex->conn->worker->hub->config->journal.max_event_bytes;
     const char *fault;
 
-    if (crier_accept_names(request, CRIER_MEDIA_EVENT_STREAM) && !crier_accept_covers(request, CRIER_MEDIA_JSON)) {
+    if (crier_accept_names(request, CRIER_MEDIA_EVENT_STREAM) &&
+        !crier_accept_covers(request, CRIER_MEDIA_JSON)) {
         refuse(ex, CRIER_PROBLEM_NOT_ACCEPTABLE,
-               "A publish is answered with one JSON object, never with a stream. Accept application/json, and follow the topic "
+               "A publish is answered with one JSON object, never with a stream. Accept "
+               "application/json, and follow the topic "
                "with a GET.");
         return -EINVAL;
     }
@@ -195,6 +208,12 @@ static int check_request(struct crier_exchange *ex, int kind)
     }
     if (check_names(ex, kind != 0) < 0)
         return -EINVAL;
+    for (int i = 0; kind && i < METADATA; i++) {
+        if (metadata[i].header.data && crier_request_header(request, metadata[i].header).data)
+            return bad_name(
+                ex, metadata[i].header,
+                "cannot stand in the head of a batch: each line or block has its own");
+    }
     if (!kind && request->has_length && request->length > most) {
         refuse(ex, CRIER_PROBLEM_TOO_LARGE, NULL);
         return -EINVAL;
@@ -216,7 +235,8 @@ static int publishing_new(struct crier_exchange *ex, int kind)
     if (headers && ex->text.cap - ex->text.len < headers + 2 * ex->request->query.len) {
         const char *old = ex->text.data;
         ptrdiff_t rest = ex->rest.data ? ex->rest.data - old : 0;
-        ptrdiff_t origin = ex->admission.allow_origin.data ? ex->admission.allow_origin.data - old : 0;
+        ptrdiff_t origin =
+            ex->admission.allow_origin.data ? ex->admission.allow_origin.data - old : 0;
 
         if (crier_buf_reserve(&ex->text, headers + 2 * ex->request->query.len) < 0) {
             crier_mem_free(mem, p);
@@ -233,7 +253,8 @@ static int publishing_new(struct crier_exchange *ex, int kind)
     p->topic = ex->rest;
     crier_buf_init(&p->body, mem);
     if (kind && crier_batch_init(&p->batch, mem, (enum crier_batch_kind)kind,
-                                 (size_t)ex->conn->worker->hub->config->journal.max_event_bytes, ex->rest.len > 0) < 0) {
+                                 (size_t)ex->conn->worker->hub->config->journal.max_event_bytes,
+                                 ex->rest.len > 0) < 0) {
         crier_mem_free(mem, p);
         return -ENOMEM;
     }
@@ -257,12 +278,8 @@ void crier_publish_begin(struct crier_exchange *ex)
     ex->publishing = true;
     ex->streaming_body = kind == CRIER_BATCH_EVENT_STREAM;
     atomic_fetch_add_explicit(&hub->publishing, 1, memory_order_relaxed);
-    if (ex->request->expect_continue && ex->request->has_body) {
-        if (ex->conn->waiting)
-            crier_publisher_flush(ex->conn->worker);
-        crier_buf_append(&ex->conn->out, CRIER_SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
-        crier_conn_flush(ex->conn);
-    }
+    if (ex->request->expect_continue && ex->request->has_body)
+        crier_exchange_continue(ex);
 }
 
 void crier_publish_free(struct crier_exchange *ex)
@@ -293,8 +310,8 @@ static void write_counts(struct crier_buf *buf, const struct crier_publishing *p
 {
     bool any = p->published > 0;
 
-    crier_buf_printf(buf, "\"published\":%llu,\"duplicates\":%llu", (unsigned long long)p->published,
-                     (unsigned long long)p->duplicates);
+    crier_buf_printf(buf, "\"published\":%llu,\"duplicates\":%llu",
+                     (unsigned long long)p->published, (unsigned long long)p->duplicates);
     write_id(buf, "first", any ? &p->first : NULL);
     write_id(buf, "last", any ? &p->last : NULL);
 }
@@ -338,7 +355,10 @@ static void answer_batch(struct crier_exchange *ex)
 }
 
 /* line 0: no line is to blame. */
-static void refuse_batch(struct crier_exchange *ex, enum crier_problem problem, const char *detail, uint64_t line)
+static void refuse_batch(struct crier_exchange *ex,
+                         enum crier_problem problem,
+                         const char *detail,
+                         uint64_t line)
 {
     struct crier_buf extra;
     struct crier_slice headers = CRIER_SLICE("");
@@ -349,9 +369,12 @@ static void refuse_batch(struct crier_exchange *ex, enum crier_problem problem, 
     write_counts(&extra, ex->publish);
     if (line)
         crier_buf_printf(&extra, ",\"line\":%llu", (unsigned long long)line);
+    if (ex->publish->batch.incomplete)
+        crier_buf_append(&extra, CRIER_SLICE(",\"incomplete\":true"));
     if (crier_problem_status(problem) == 503)
         headers = CRIER_SLICE("Retry-After: 5\r\n");
-    crier_exchange_refuse(ex, problem, crier_slice_of(detail), crier_buf_slice(&extra), headers);
+    crier_exchange_refuse(ex, problem, crier_slice_of(detail), crier_buf_slice(&extra),
+                          headers);
     crier_buf_deinit(&extra);
 }
 
@@ -395,7 +418,9 @@ void crier_publish_done(struct crier_exchange *ex, const struct crier_draft *dra
         answer_single(ex, draft);
     else
         crier_exchange_refuse(ex, problem_of(draft->result), CRIER_SLICE(""), CRIER_SLICE(""),
-                              draft->result == CRIER_APPEND_FULL ? CRIER_SLICE("Retry-After: 5\r\n") : CRIER_SLICE(""));
+                              draft->result == CRIER_APPEND_FULL
+                                  ? CRIER_SLICE("Retry-After: 5\r\n")
+                                  : CRIER_SLICE(""));
 }
 
 /* ---- the body ----------------------------------------------------------------------------- */
@@ -471,7 +496,8 @@ static void end_single(struct crier_exchange *ex)
 
     if (!crier_utf8_valid(publish.data)) {
         refuse(ex, CRIER_PROBLEM_BAD_BODY,
-               "The body is not valid UTF-8. Events are text: encode binary data, for example as base64.");
+               "The body is not valid UTF-8. Events are text: encode binary data, for example "
+               "as base64.");
         return;
     }
     r = crier_publisher_add(conn->worker, ex, &publish);
@@ -505,9 +531,22 @@ void crier_publish_end(struct crier_exchange *ex)
         answer_batch(ex);
 }
 
+void crier_publish_abort(struct crier_exchange *ex,
+                         enum crier_problem problem,
+                         const char *detail)
+{
+    if (ex->publish->is_batch)
+        refuse_batch(ex, problem, detail, 0);
+    else
+        refuse(ex, problem, detail);
+}
+
 void crier_publish_drain(struct crier_exchange *ex)
 {
-    if (ex->streaming_body && ex->publish)
+    if (!ex->streaming_body || !ex->publish)
+        return;
+    crier_batch_end(&ex->publish->batch); /* a half block is dropped, and told */
+    if (pump_batch(ex) == 0)
         refuse_batch(ex, CRIER_PROBLEM_DRAINING, NULL, 0);
 }
 

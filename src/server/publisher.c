@@ -22,13 +22,16 @@ static size_t arena_add(struct crier_publisher *p, struct crier_slice s)
     return at;
 }
 
-int crier_publisher_add(struct crier_worker *worker, struct crier_exchange *ex, const struct crier_publish *publish)
+int crier_publisher_add(struct crier_worker *worker,
+                        struct crier_exchange *ex,
+                        const struct crier_publish *publish)
 {
     struct crier_publisher *p = &worker->publisher;
     const struct crier_event event = {.data = publish->data,
                                       .type = publish->type,
                                       .retry_ms = publish->retry_ms,
-                                      .flags = CRIER_EVENT_DATA | (publish->has_retry ? CRIER_EVENT_RETRY : 0)};
+                                      .flags = CRIER_EVENT_DATA |
+                                               (publish->has_retry ? CRIER_EVENT_RETRY : 0)};
     struct crier_publisher_entry *entry;
     size_t before;
     int r;

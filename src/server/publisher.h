@@ -42,7 +42,9 @@ struct crier_publish {
 void crier_publisher_init(struct crier_publisher *, const struct crier_mem *);
 void crier_publisher_deinit(struct crier_publisher *);
 /* Copies. Flushes by itself when it is full. 0; -EMSGSIZE: over the event limit once encoded; -ENOMEM. */
-int crier_publisher_add(struct crier_worker *, struct crier_exchange *, const struct crier_publish *) CRIER_MUST_CHECK;
+int crier_publisher_add(struct crier_worker *,
+                        struct crier_exchange *,
+                        const struct crier_publish *) CRIER_MUST_CHECK;
 /* Appends, then calls crier_publish_done for each, in order. */
 void crier_publisher_flush(struct crier_worker *);
 

@@ -19,8 +19,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SERVER_LOG(server, level, event, ...)                                                      \
-    crier_log((server)->hub.log, level, CRIER_LOG_KIND_SERVER, crier_sys_now(), event, __VA_ARGS__)
+#define SERVER_LOG(server, level, event, ...)                                                  \
+    crier_log((server)->hub.log, level, CRIER_LOG_KIND_SERVER, crier_sys_now(), event,         \
+              __VA_ARGS__)
 
 struct server {
     struct crier_hub hub;
@@ -49,11 +50,16 @@ static int listen_failed(struct server *server, const struct crier_address *addr
     char text[CRIER_ADDRESS_TEXT];
 
     crier_address_format(address, text);
-    SERVER_LOG(server, CRIER_LOG_ERROR, "failed", CRIER_LOG_TEXT("what", CRIER_SLICE("cannot listen")),
-               CRIER_LOG_TEXT("address", text_of(text)), CRIER_LOG_TEXT("error", text_of(strerror(-r))),
-               CRIER_LOG_TEXT("hint", r == -EADDRINUSE
-                                          ? CRIER_SLICE("another program has this port: stop it, or choose one with --listen")
-                                          : CRIER_SLICE("choose an address with --listen")));
+    SERVER_LOG(
+        server, CRIER_LOG_ERROR, "failed", CRIER_LOG_TEXT("what", CRIER_SLICE("cannot listen")),
+        CRIER_LOG_TEXT("address", text_of(text)),
+        CRIER_LOG_TEXT("error", text_of(strerror(-r))),
+        CRIER_LOG_TEXT(
+            "hint",
+            r == -EADDRINUSE
+                ? CRIER_SLICE(
+                      "another program has this port: stop it, or choose one with --listen")
+                : CRIER_SLICE("choose an address with --listen")));
     return r;
 }
 
@@ -79,14 +85,17 @@ static int add_listener(struct server *server, size_t i, bool handed_in)
     if (handed_in) {
         r = crier_listener_inherit(hub->mem, 3 + (int)i, l);
         if (r < 0)
-            return fail(server, "a descriptor handed in by LISTEN_FDS is no listening socket", r);
+            return fail(server, "a descriptor handed in by LISTEN_FDS is no listening socket",
+                        r);
         hub->listener_count++;
         return 0;
     }
     address = wanted_address(server, i);
-    r = crier_listener_open(hub->mem, &address, server->config.workers, server->config.congestion, l);
+    r = crier_listener_open(hub->mem, &address, server->config.workers,
+                            server->config.congestion, l);
     /* A machine without IPv6 still serves `localhost`: the IPv4 address is there. */
-    if ((r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL) && address.ip.family == 6 && hub->listener_count > 0)
+    if ((r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL) && address.ip.family == 6 &&
+        hub->listener_count > 0)
         return 0;
     if (r < 0)
         return listen_failed(server, &address, r);
@@ -117,7 +126,8 @@ static void log_listeners(struct server *server)
         char text[CRIER_ADDRESS_TEXT];
 
         crier_address_format(&server->hub.listeners[i].address, text);
-        SERVER_LOG(server, CRIER_LOG_INFO, "listening", CRIER_LOG_TEXT("address", text_of(text)),
+        SERVER_LOG(server, CRIER_LOG_INFO, "listening",
+                   CRIER_LOG_TEXT("address", text_of(text)),
                    CRIER_LOG_NUMBER("workers", server->hub.worker_count));
     }
 }
@@ -131,25 +141,28 @@ static int start_shared(struct server *server)
     uint32_t epoch;
     int r;
 
-    if (crier_sys_random(&server->hash_key, sizeof(server->hash_key)) < 0 || crier_sys_random(&epoch, sizeof(epoch)) < 0)
+    if (crier_sys_random(&server->hash_key, sizeof(server->hash_key)) < 0 ||
+        crier_sys_random(&epoch, sizeof(epoch)) < 0)
         return fail(server, "no randomness", -EIO);
 
     crier_buf_init(&fault, hub->mem);
-    r = crier_tokens_new(hub->mem, server->config.token_file, server->config.token_text, &fault, &hub->tokens);
+    r = crier_tokens_new(hub->mem, server->config.token_file, server->config.token_text, &fault,
+                         &hub->tokens);
     if (r < 0)
-        SERVER_LOG(server, CRIER_LOG_ERROR, "failed", CRIER_LOG_TEXT("what", CRIER_SLICE("publish token")),
+        SERVER_LOG(server, CRIER_LOG_ERROR, "failed",
+                   CRIER_LOG_TEXT("what", CRIER_SLICE("publish token")),
                    CRIER_LOG_TEXT("error", crier_buf_slice(&fault)));
     crier_buf_deinit(&fault);
     if (r < 0)
         return r;
 
-    r = crier_journal_new_memory(hub->mem, &server->hash_key, &server->config.journal, 1 + epoch % 999, crier_sys_now(),
-                                 &hub->journal);
+    r = crier_journal_new_memory(hub->mem, &server->hash_key, &server->config.journal,
+                                 1 + epoch % 999, crier_sys_now(), &hub->journal);
     if (r == 0)
         r = crier_presence_new(hub->mem, hub->journal, &hub->presence);
     if (r == 0)
-        r = crier_limits_new(hub->mem, &server->hash_key, server->config.max_connections, server->config.max_per_address,
-                             &hub->limits);
+        r = crier_limits_new(hub->mem, &server->hash_key, server->config.max_connections,
+                             server->config.max_per_address, &hub->limits);
     return r < 0 ? fail(server, "start", r) : 0;
 }
 
@@ -174,7 +187,8 @@ static int start_workers(struct server *server)
             return fail(server, "start a worker", r);
     }
     for (size_t i = 0; i < wanted; i++) {
-        int r = pthread_create(&hub->workers[i].thread, NULL, crier_worker_run, &hub->workers[i]);
+        int r =
+            pthread_create(&hub->workers[i].thread, NULL, crier_worker_run, &hub->workers[i]);
 
         if (r != 0)
             return fail(server, "start a thread", -r);
@@ -185,7 +199,10 @@ static int start_workers(struct server *server)
 
 /* ---- the main thread ---------------------------------------------------------------------- */
 
-static int demo_publish(void *ctx, struct crier_slice topic, struct crier_slice type, struct crier_slice data)
+static int demo_publish(void *ctx,
+                        struct crier_slice topic,
+                        struct crier_slice type,
+                        struct crier_slice data)
 {
     struct server *server = ctx;
     const struct crier_event event = {.data = data, .type = type, .flags = CRIER_EVENT_DATA};
@@ -210,10 +227,12 @@ static void reload_tokens(struct server *server)
 
     crier_buf_init(&fault, server->hub.mem);
     if (crier_tokens_reload(server->hub.tokens, &fault) < 0)
-        SERVER_LOG(server, CRIER_LOG_ERROR, "reload-failed", CRIER_LOG_TEXT("error", crier_buf_slice(&fault)),
+        SERVER_LOG(server, CRIER_LOG_ERROR, "reload-failed",
+                   CRIER_LOG_TEXT("error", crier_buf_slice(&fault)),
                    CRIER_LOG_TEXT("hint", CRIER_SLICE("the old tokens stay")));
     else
-        SERVER_LOG(server, CRIER_LOG_INFO, "reloaded", CRIER_LOG_TEXT("what", CRIER_SLICE("publish tokens")));
+        SERVER_LOG(server, CRIER_LOG_INFO, "reloaded",
+                   CRIER_LOG_TEXT("what", CRIER_SLICE("publish tokens")));
     crier_buf_deinit(&fault);
 }
 
@@ -237,7 +256,8 @@ static int wait_for_end(struct server *server)
 
             wait_ms = due < wait_ms ? due : wait_ms;
         }
-        wait = (struct timespec){.tv_sec = (time_t)(wait_ms / 1000), .tv_nsec = (long)(wait_ms % 1000) * 1000000};
+        wait = (struct timespec){.tv_sec = (time_t)(wait_ms / 1000),
+                                 .tv_nsec = (long)(wait_ms % 1000) * 1000000};
         signal = sigtimedwait(&server->signals, NULL, &wait);
         if (signal == SIGHUP)
             reload_tokens(server);
@@ -252,7 +272,8 @@ static void start_drain(struct server *server, int signal)
     uint64_t now = crier_sys_now().boot_ms;
 
     SERVER_LOG(server, CRIER_LOG_INFO, "draining",
-               CRIER_LOG_TEXT("signal", signal == SIGTERM ? CRIER_SLICE("SIGTERM") : CRIER_SLICE("SIGINT")),
+               CRIER_LOG_TEXT("signal", signal == SIGTERM ? CRIER_SLICE("SIGTERM")
+                                                          : CRIER_SLICE("SIGINT")),
                CRIER_LOG_NUMBER("most_ms", server->config.drain_ms));
     atomic_store(&hub->drain_until, now + server->config.drain_ms);
     atomic_store(&hub->draining, true);
@@ -287,7 +308,8 @@ static void wait_for_workers(struct server *server)
 
         if (signal != SIGTERM && signal != SIGINT)
             continue;
-        SERVER_LOG(server, CRIER_LOG_WARNING, "ended", CRIER_LOG_TEXT("reason", CRIER_SLICE("second signal")));
+        SERVER_LOG(server, CRIER_LOG_WARNING, "ended",
+                   CRIER_LOG_TEXT("reason", CRIER_SLICE("second signal")));
         _exit(1);
     }
 }
@@ -297,7 +319,8 @@ static void run(struct server *server)
     start_drain(server, wait_for_end(server));
     wait_for_workers(server);
     join_workers(server);
-    SERVER_LOG(server, CRIER_LOG_INFO, "ended", CRIER_LOG_TEXT("reason", CRIER_SLICE("drained")));
+    SERVER_LOG(server, CRIER_LOG_INFO, "ended",
+               CRIER_LOG_TEXT("reason", CRIER_SLICE("drained")));
 }
 
 /* ---- from start to end -------------------------------------------------------------------- */
@@ -308,7 +331,8 @@ static void server_deinit(struct server *server)
     struct crier_hub *hub = &server->hub;
 
     if (hub->worker_count) {
-        atomic_store(&hub->draining, true); /* for workers that run although a later one could not start */
+        atomic_store(&hub->draining,
+                     true); /* for workers that run although a later one could not start */
         for (size_t i = 0; i < hub->worker_count; i++) {
             if (hub->workers[i].running)
                 crier_worker_wake(&hub->workers[i]);
@@ -336,7 +360,8 @@ static int server_start(struct server *server)
     if (crier_listen_fds(&handed_in) < 0)
         return fail(server, "LISTEN_FDS", -EINVAL);
     server->hub.started_ms = crier_sys_now().boot_ms;
-    if (start_shared(server) < 0 || open_listeners(server, handed_in) < 0 || start_workers(server) < 0)
+    if (start_shared(server) < 0 || open_listeners(server, handed_in) < 0 ||
+        start_workers(server) < 0)
         return -1;
     log_listeners(server);
     return 0;
@@ -371,7 +396,8 @@ int crier_server_main(const struct crier_config *config)
     pthread_sigmask(SIG_BLOCK, &server->signals, NULL);
     signal(SIGPIPE, SIG_IGN);
 
-    if (crier_log_new(server->hub.mem, config->log_level, STDERR_FILENO, &server->hub.log) == 0) {
+    if (crier_log_new(server->hub.mem, config->log_level, STDERR_FILENO, &server->hub.log) ==
+        0) {
         crier_demo_init(&server->demo, crier_sys_now().wall_ms, crier_sys_now());
         if (server_start(server) == 0) {
             run(server);

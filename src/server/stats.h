@@ -10,38 +10,38 @@
 #include <stdatomic.h>
 
 /* Only ever grow. */
-#define CRIER_COUNTERS(X)                                                                          \
-    X(accepted)          /* connections */                                                         \
-    X(requests)                                                                                    \
-    X(published)         /* events taken from clients */                                           \
-    X(duplicates)        /* publishes whose key was known */                                       \
-    X(streams_opened)                                                                              \
-    X(streams_closed)                                                                              \
-    X(delivered)         /* events handed to streams completely */                                 \
-    X(delivered_bytes)                                                                             \
-    X(replayed)          /* of these, read from history by the stream itself */                    \
-    X(gaps)              /* told: at the start of a stream, or in its middle */                    \
-    X(sends)             /* system calls for events */                                             \
-    X(heartbeats)                                                                                  \
-    X(over_address_limit)                                                                          \
-    X(over_connection_limit)                                                                       \
-    X(accept_failed)     /* no descriptor or memory for a connection: accepting paused */          \
-    X(head_timeouts)                                                                               \
-    X(body_timeouts)                                                                               \
-    X(idle_timeouts)                                                                               \
-    X(stalled)           /* closed: the peer took nothing for too long */                          \
-    X(broken)            /* closed: history lost an event the stream had half sent */              \
-    X(throttled)         /* a publisher was not read for a while: workers were behind */           \
+#define CRIER_COUNTERS(X)                                                                      \
+    X(accepted) /* connections */                                                              \
+    X(requests)                                                                                \
+    X(published)  /* events taken from clients */                                              \
+    X(duplicates) /* publishes whose key was known */                                          \
+    X(streams_opened)                                                                          \
+    X(streams_closed)                                                                          \
+    X(delivered) /* events handed to streams completely */                                     \
+    X(delivered_bytes)                                                                         \
+    X(replayed) /* of these, read from history by the stream itself */                         \
+    X(gaps)     /* told: at the start of a stream, or in its middle */                         \
+    X(sends)    /* system calls for events */                                                  \
+    X(heartbeats)                                                                              \
+    X(over_address_limit)                                                                      \
+    X(over_connection_limit)                                                                   \
+    X(accept_failed) /* no descriptor or memory for a connection: accepting paused */          \
+    X(head_timeouts)                                                                           \
+    X(body_timeouts)                                                                           \
+    X(idle_timeouts)                                                                           \
+    X(stalled)   /* closed: the peer took nothing for too long */                              \
+    X(broken)    /* closed: history lost an event the stream had half sent */                  \
+    X(throttled) /* a publisher was not read for a while: workers were behind */               \
     X(windows_dropped)
 
 /* Now. */
-#define CRIER_GAUGES(X)                                                                            \
-    X(connections)                                                                                 \
-    X(streams)                                                                                     \
-    X(behind)                                                                                      \
-    X(lagging)                                                                                     \
-    X(feeds)                                                                                       \
-    X(window_bytes)                                                                                \
+#define CRIER_GAUGES(X)                                                                        \
+    X(connections)                                                                             \
+    X(streams)                                                                                 \
+    X(behind)                                                                                  \
+    X(lagging)                                                                                 \
+    X(feeds)                                                                                   \
+    X(window_bytes)                                                                            \
     X(pinned_bytes)
 
 struct crier_worker_stats {
@@ -55,7 +55,8 @@ struct crier_worker_stats {
 static inline void crier_stat_add(_Atomic uint64_t *stat, uint64_t n)
 {
     /* One writer: a plain add, published without a locked instruction. */
-    atomic_store_explicit(stat, atomic_load_explicit(stat, memory_order_relaxed) + n, memory_order_relaxed);
+    atomic_store_explicit(stat, atomic_load_explicit(stat, memory_order_relaxed) + n,
+                          memory_order_relaxed);
 }
 
 static inline void crier_stat_set(_Atomic uint64_t *stat, uint64_t n)

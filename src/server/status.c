@@ -14,18 +14,21 @@ static void answer_json(struct crier_exchange *ex, unsigned status, struct crier
     if (crier_buf_error(body) < 0)
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
     else
-        crier_exchange_answer(ex, &(struct crier_answer){.status = status,
-                                                         .type = CRIER_SLICE("application/json"),
-                                                         .body = crier_buf_slice(body)});
+        crier_exchange_answer(ex,
+                              &(struct crier_answer){.status = status,
+                                                     .type = CRIER_SLICE("application/json"),
+                                                     .body = crier_buf_slice(body)});
 }
 
 void crier_status_health(struct crier_exchange *ex)
 {
-    bool draining = atomic_load_explicit(&ex->conn->worker->hub->draining, memory_order_relaxed);
+    bool draining =
+        atomic_load_explicit(&ex->conn->worker->hub->draining, memory_order_relaxed);
     struct crier_buf body;
 
     crier_buf_init(&body, ex->conn->worker->hub->mem);
-    crier_buf_append(&body, draining ? CRIER_SLICE("{\"status\":\"draining\"}") : CRIER_SLICE("{\"status\":\"ok\"}"));
+    crier_buf_append(&body, draining ? CRIER_SLICE("{\"status\":\"draining\"}")
+                                     : CRIER_SLICE("{\"status\":\"ok\"}"));
     answer_json(ex, draining ? 503 : 200, &body);
     crier_buf_deinit(&body);
 }
@@ -42,7 +45,26 @@ static void write_id(struct crier_buf *buf, const char *name, const struct crier
         crier_buf_printf(buf, ",\"%s\":null", name);
 }
 
-/* true: somebody follows it or it holds events. */
+static bool is_first(void *ctx, struct crier_slice topic)
+{
+    struct crier_slice *name = ctx;
+
+    if (crier_slice_eq(*name, topic))
+        name->data = NULL;
+    return false;
+}
+
+/* Does somebody follow it by name? A pattern that would cover it names nothing. */
+static bool is_followed(struct crier_hub *hub, struct crier_slice name)
+{
+    struct crier_slice look = name;
+
+    /* In order, the name itself comes before all that begin with it. */
+    crier_presence_topics(hub->presence, name, CRIER_SLICE(""), is_first, &look);
+    return !look.data;
+}
+
+/* true: it is known: somebody follows it by name, or it holds events. */
 static bool write_topic(struct crier_hub *hub, struct crier_buf *body, struct crier_slice name)
 {
     struct crier_topic_info info;
@@ -53,12 +75,13 @@ static bool write_topic(struct crier_hub *hub, struct crier_buf *body, struct cr
         memset(&info, 0, sizeof(info));
     crier_buf_append(body, CRIER_SLICE("{\"topic\":"));
     crier_buf_json_string(body, name);
-    crier_buf_printf(body, ",\"subscribers\":%llu,\"events\":%llu,\"bytes\":%llu", (unsigned long long)subscribers,
-                     (unsigned long long)info.events, (unsigned long long)info.bytes);
+    crier_buf_printf(body, ",\"subscribers\":%llu,\"events\":%llu,\"bytes\":%llu",
+                     (unsigned long long)subscribers, (unsigned long long)info.events,
+                     (unsigned long long)info.bytes);
     write_id(body, "first", held ? &info.first : NULL);
     write_id(body, "last", held ? &info.last : NULL);
     crier_buf_byte(body, '}');
-    return held || subscribers;
+    return held || is_followed(hub, name);
 }
 
 void crier_status_topic(struct crier_exchange *ex)
@@ -112,7 +135,10 @@ static struct crier_slice names_get(const struct names *names, size_t i)
     return (struct crier_slice){names->text.data + from, names->ends[i] - from};
 }
 
-static int read_topics_wish(struct crier_exchange *ex, struct crier_slice *prefix, struct crier_slice *after, size_t *limit)
+static int read_topics_wish(struct crier_exchange *ex,
+                            struct crier_slice *prefix,
+                            struct crier_slice *after,
+                            size_t *limit)
 {
     struct crier_slice value;
     uint64_t n = TOPICS_DEFAULT;
@@ -122,7 +148,8 @@ static int read_topics_wish(struct crier_exchange *ex, struct crier_slice *prefi
         crier_exchange_parameter(ex, CRIER_SLICE("limit"), 0, &value) < 0 ||
         (value.len && (crier_slice_to_u64(value, &n) < 0 || n < 1 || n > TOPICS_MOST))) {
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_BAD_PARAMETER,
-                                  "'limit' is a number from 1 to 1000; 'prefix' and 'after' are percent-encoded text.");
+                                  "'limit' is a number from 1 to 1000; 'prefix' and 'after' "
+                                  "are percent-encoded text.");
         return -EINVAL;
     }
     *limit = (size_t)n;
@@ -130,7 +157,10 @@ static int read_topics_wish(struct crier_exchange *ex, struct crier_slice *prefi
 }
 
 /* Merges the topics that hold events with those that are followed by name; both come in order. */
-static void write_topics(struct crier_hub *hub, struct crier_buf *body, const struct names *held, const struct names *followed,
+static void write_topics(struct crier_hub *hub,
+                         struct crier_buf *body,
+                         const struct names *held,
+                         const struct names *followed,
                          size_t limit)
 {
     struct crier_slice last = {NULL, 0};
@@ -138,9 +168,10 @@ static void write_topics(struct crier_hub *hub, struct crier_buf *body, const st
 
     crier_buf_append(body, CRIER_SLICE("{\"topics\":["));
     while ((a < held->count || b < followed->count) && written < limit) {
-        int order = a == held->count       ? 1
-                    : b == followed->count ? -1
-                                           : crier_slice_cmp(names_get(held, a), names_get(followed, b));
+        int order = a == held->count ? 1
+                    : b == followed->count
+                        ? -1
+                        : crier_slice_cmp(names_get(held, a), names_get(followed, b));
 
         last = order <= 0 ? names_get(held, a) : names_get(followed, b);
         a += order <= 0;
@@ -196,7 +227,8 @@ static void write_number(struct crier_buf *body, const char *name, uint64_t valu
 {
     char before = body->len ? body->data[body->len - 1] : '{';
 
-    crier_buf_printf(body, "%s\"%s\":%llu", before == '{' ? "" : ",", name, (unsigned long long)value);
+    crier_buf_printf(body, "%s\"%s\":%llu", before == '{' ? "" : ",", name,
+                     (unsigned long long)value);
 }
 
 /* Adds up one counter, by its place in struct crier_worker_stats. */
@@ -207,25 +239,29 @@ static uint64_t sum(const struct crier_hub *hub, size_t offset)
     for (size_t i = 0; i < hub->worker_count; i++) {
         const char *stats = (const char *)&hub->workers[i].stats;
 
-        total += atomic_load_explicit((_Atomic uint64_t *)(void *)(uintptr_t)(stats + offset), memory_order_relaxed);
+        total += atomic_load_explicit((_Atomic uint64_t *)(void *)(uintptr_t)(stats + offset),
+                                      memory_order_relaxed);
     }
     return total;
 }
 
 static void write_workers(struct crier_buf *body, struct crier_hub *hub)
 {
-#define STAT(name) write_number(body, #name, sum(hub, offsetof(struct crier_worker_stats, name)));
+#define STAT(name)                                                                             \
+    write_number(body, #name, sum(hub, offsetof(struct crier_worker_stats, name)));
     CRIER_GAUGES(STAT)
     CRIER_COUNTERS(STAT)
 #undef STAT
     crier_buf_append(body, CRIER_SLICE(",\"refused\":{"));
     for (unsigned i = 1; i < CRIER_PROBLEM_COUNT; i++) {
-        uint64_t n = sum(hub, offsetof(struct crier_worker_stats, refused) + i * sizeof(_Atomic uint64_t));
+        uint64_t n = sum(hub, offsetof(struct crier_worker_stats, refused) +
+                                  i * sizeof(_Atomic uint64_t));
 
         if (n) {
             struct crier_slice slug = crier_problem_slug((enum crier_problem)i);
 
-            crier_buf_printf(body, "%s\"%.*s\":%llu", body->data && body->data[body->len - 1] == '{' ? "" : ",",
+            crier_buf_printf(body, "%s\"%.*s\":%llu",
+                             body->data && body->data[body->len - 1] == '{' ? "" : ",",
                              CRIER_SLICE_ARG(slug), (unsigned long long)n);
         }
     }

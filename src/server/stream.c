@@ -28,7 +28,8 @@ static struct crier_dress dress_of(const struct crier_subscription *subscription
 
 /* ---- opening ------------------------------------------------------------------------------ */
 
-static struct crier_opening *opening_new(const struct crier_mem *mem, const struct crier_opening *wish)
+static struct crier_opening *opening_new(const struct crier_mem *mem,
+                                         const struct crier_opening *wish)
 {
     struct crier_opening *o = crier_mem_alloc(mem, sizeof(*o) + wish->requested.len);
     char *text;
@@ -56,8 +57,10 @@ static void opening_free(struct crier_stream *s)
     s->opening = crier_mem_free(mem, s->opening);
 }
 
-void crier_stream_open(struct crier_exchange *ex, struct crier_subscription *subscription,
-                       const struct crier_opening *wish, uint32_t heartbeat_ms)
+void crier_stream_open(struct crier_exchange *ex,
+                       struct crier_subscription *subscription,
+                       const struct crier_opening *wish,
+                       uint32_t heartbeat_ms)
 {
     struct crier_conn *conn = ex->conn;
     struct crier_worker *worker = conn->worker;
@@ -88,23 +91,27 @@ void crier_stream_open(struct crier_exchange *ex, struct crier_subscription *sub
     crier_stat_add(&worker->stats.streams_opened, 1);
 }
 
-void crier_stream_head(struct crier_exchange *ex, const struct crier_dress *dress, const struct crier_start *start,
+void crier_stream_head(struct crier_exchange *ex,
+                       const struct crier_dress *dress,
+                       const struct crier_start *start,
                        bool resume)
 {
     struct crier_buf *out = &ex->conn->out;
     char id[CRIER_ID_TEXT];
     size_t id_len = crier_id_format(start->id, id);
 
-    ex->close = false; /* the answer has its own words about the connection */
-    if (ex->minor == 0)
-        ex->close = true;
+    /* A stream is the last thing its connection carries; its head has its own words about that. A HEAD is not. */
+    if (ex->method != CRIER_METHOD_HEAD)
+        ex->close = ex->minor == 0;
     crier_exchange_head(ex, 200);
     crier_response_header(out, CRIER_SLICE("Content-Type"),
                           dress->form == CRIER_FORM_NDJSON ? CRIER_SLICE("application/x-ndjson")
                                                            : CRIER_SLICE("text/event-stream"));
-    crier_response_header(out, CRIER_SLICE("Cache-Control"), CRIER_SLICE("no-cache, no-store, no-transform"));
+    crier_response_header(out, CRIER_SLICE("Cache-Control"),
+                          CRIER_SLICE("no-cache, no-store, no-transform"));
     crier_response_header(out, CRIER_SLICE("X-Accel-Buffering"), CRIER_SLICE("no"));
-    crier_response_header(out, CRIER_SLICE("Crier-Last-Event-ID"), (struct crier_slice){id, id_len});
+    crier_response_header(out, CRIER_SLICE("Crier-Last-Event-ID"),
+                          (struct crier_slice){id, id_len});
     crier_response_header(out, CRIER_SLICE("Crier-Resumed"),
                           start->gap ? CRIER_SLICE("gap")
                                      : (resume ? CRIER_SLICE("exact") : CRIER_SLICE("none")));
@@ -125,8 +132,8 @@ static void write_opening(struct crier_stream *s, const struct crier_start *star
     uint32_t retry = crier_worker_jitter(worker, config->retry_min_ms, config->retry_max_ms);
 
     crier_stream_head(o->exchange, &dress, start, o->resume);
-    crier_notice_opening(&s->conn->out, dress, retry, o->connected, start, o->requested, o->resume,
-                         worker->now.wall_ms);
+    crier_notice_opening(&s->conn->out, dress, retry, o->connected, start, o->requested,
+                         o->resume, worker->now.wall_ms);
     if (start->gap)
         crier_stat_add(&worker->stats.gaps, 1);
 }
@@ -139,7 +146,8 @@ static void joined(struct crier_stream *s)
 
     s->opening->subscription = NULL;
     opening_free(s);
-    if (crier_presence_join(hub->presence, crier_follower_subscription(&s->follower), &s->presence) < 0)
+    if (crier_presence_join(hub->presence, crier_follower_subscription(&s->follower),
+                            &s->presence) < 0)
         s->presence = NULL; /* out of memory: it is only not counted */
     s->conn->progress_ms = worker->now.boot_ms;
     crier_conn_arm(s->conn);
@@ -154,7 +162,8 @@ static int locate(struct crier_stream *s)
 
     if (o->located)
         return 0;
-    r = crier_journal_locate(worker->hub->journal, &o->subscription->filter, &o->since, worker->now, &o->start);
+    r = crier_journal_locate(worker->hub->journal, &o->subscription->filter, &o->since,
+                             worker->now, &o->start);
     o->located = r == 0;
     return r;
 }
@@ -171,7 +180,8 @@ static int join_fanout(struct crier_stream *s)
     crier_conn_flush(s->conn);
     if (s->conn->state != CRIER_CONN_STREAMING)
         return 0; /* the peer is gone already */
-    r = crier_fanout_join(worker->fanout, &s->follower, o->subscription, &o->start, !crier_conn_sent(s->conn));
+    r = crier_fanout_join(worker->fanout, &s->follower, o->subscription, &o->start,
+                          !crier_conn_sent(s->conn));
     if (r < 0)
         return r;
     o->start.picks = NULL; /* the follower's now */
@@ -198,7 +208,8 @@ bool crier_stream_join(struct crier_stream *s)
 
 /* ---- running ------------------------------------------------------------------------------ */
 
-size_t crier_stream_send(void *ctx, struct crier_follower *follower, const char *bytes, size_t len)
+size_t
+crier_stream_send(void *ctx, struct crier_follower *follower, const char *bytes, size_t len)
 {
     struct crier_stream *s = CRIER_CONTAINER(follower, struct crier_stream, follower);
     struct crier_conn *conn = s->conn;
@@ -224,8 +235,9 @@ size_t crier_stream_send(void *ctx, struct crier_follower *follower, const char 
 
 void crier_stream_gap(void *ctx, struct crier_follower *follower)
 {
-    (void)ctx;
-    (void)follower; /* the fan-out counts it */
+    struct crier_worker *worker = ctx;
+
+    crier_stat_add(&worker->stats.gaps, 1);
 }
 
 void crier_stream_broken(void *ctx, struct crier_follower *follower)
@@ -249,11 +261,15 @@ static void write_farewell(struct crier_stream *s)
     crier_conn_finish(s->conn);
 }
 
-void crier_stream_finish(struct crier_stream *s)
+void crier_stream_finish(struct crier_stream *s, bool hurry)
 {
-    if (s->opening || s->conn->state != CRIER_CONN_STREAMING)
+    if (s->opening || s->ending || s->conn->state != CRIER_CONN_STREAMING)
         return;
-    if (s->ending || !crier_follower_between_events(&s->follower) || !crier_conn_sent(s->conn))
+    if (hurry)
+        crier_fanout_finish(stream_worker(s)->fanout, &s->follower);
+    else if (!crier_follower_done(&s->follower))
+        return;
+    if (!crier_follower_between_events(&s->follower) || !crier_conn_sent(s->conn))
         return;
     s->ending = true;
     write_farewell(s);

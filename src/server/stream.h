@@ -24,23 +24,31 @@ struct crier_stream {
 struct crier_opening {
     struct crier_subscription *subscription;
     struct crier_since since;
-    struct crier_slice requested; /* the last id as it was sent; bytes follow this struct */
+    struct crier_slice requested;    /* the last id as it was sent; bytes follow this struct */
     struct crier_exchange *exchange; /* its head is to be written */
-    struct crier_start start;     /* once `located` */
+    struct crier_start start;        /* once `located` */
     bool located;
-    bool resume;                  /* a last id was given */
-    bool connected;               /* tell crier:connected */
+    bool resume;    /* a last id was given */
+    bool connected; /* tell crier:connected */
 };
 
 /* Makes it and puts it in the queue. Takes subscription and, in any case, the answering of the exchange. requested is copied. */
-void crier_stream_open(struct crier_exchange *, struct crier_subscription *, const struct crier_opening *, uint32_t heartbeat_ms);
+void crier_stream_open(struct crier_exchange *,
+                       struct crier_subscription *,
+                       const struct crier_opening *,
+                       uint32_t heartbeat_ms);
 /* Step 3, for one in `joining`: true when it has left the queue. */
 bool crier_stream_join(struct crier_stream *);
 /* Writes the head of a stream. start: where it begins. */
-void crier_stream_head(struct crier_exchange *, const struct crier_dress *, const struct crier_start *, bool resume);
-void crier_stream_writable(struct crier_stream *); /* the connection's out is empty and the socket takes bytes */
-void crier_stream_tick(struct crier_stream *);     /* its timer: heartbeat or stall */
-void crier_stream_finish(struct crier_stream *);   /* farewell and end, as soon as nothing is half sent */
+void crier_stream_head(struct crier_exchange *,
+                       const struct crier_dress *,
+                       const struct crier_start *,
+                       bool resume);
+void crier_stream_writable(
+    struct crier_stream *); /* the connection's out is empty and the socket takes bytes */
+void crier_stream_tick(struct crier_stream *); /* its timer: heartbeat or stall */
+/* Farewell and end: as soon as it has got everything; hurry: as soon as nothing is half sent. */
+void crier_stream_finish(struct crier_stream *, bool hurry);
 void crier_stream_free(struct crier_stream *);
 
 /* The fan-out's sink. ctx is the worker. */

@@ -9,7 +9,10 @@
 struct crier_tokens;
 
 /* file, text: may be NULL. 0; -errno, and *ret_fault (a buffer for a sentence: which file, which line, why) is filled. */
-int crier_tokens_new(const struct crier_mem *, const char *file, const char *text, struct crier_buf *fault,
+int crier_tokens_new(const struct crier_mem *,
+                     const char *file,
+                     const char *text,
+                     struct crier_buf *fault,
                      struct crier_tokens **ret) CRIER_MUST_CHECK;
 struct crier_tokens *crier_tokens_free(struct crier_tokens *);
 /* Reads the file again; on failure the old ones stay. */

@@ -13,31 +13,39 @@
  * Sleeping. Before epoll_wait the worker tells the journal that it sleeps and looks once more
  * (crier_cursor_sleep): a publish by another worker either is seen by that look or wakes it.
  *
- * Drain. Everything that is idle goes at once. Streams are told to end once no publish is in progress, so
- * that they get what was still coming, or at half the drain time. The loop ends when no connection has
+ * Drain. Everything that is idle goes at once. Once no publish is in progress, each stream ends when it has got
+ * everything; at half the drain time, at the end of the event that was begun. The loop ends when no connection has
  * business any more, or when the time is up.
  */
 #include "server/worker.h"
+#include "net/sys.h"
 #include "server/exchange.h"
 #include "server/stream.h"
-#include "net/sys.h"
 #include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 enum {
-    EVENTS = 256,        /* of one epoll_wait */
-    ACCEPTS = 64,        /* of one listener in a tick */
-    ACCEPT_PAUSE_MS = 250, /* after accept failed for want of descriptors */
+    EVENTS = 256,              /* of one epoll_wait */
+    ACCEPTS = 64,              /* of one listener in a tick */
+    ACCEPT_PAUSE_MS = 250,     /* after accept failed for want of descriptors */
+    SPENT_MS = 2,              /* of a tick, on answers: who asks more waits for the next */
     BURST_BYTES = 1024 * 1024, /* of windows: worth giving back */
-    TRIM_MS = 100,       /* after a burst */
-    THROTTLE_MS = 2,     /* how soon a publisher that waits for the journal is looked at again */
+    TRIM_MS = 100,             /* after a burst */
+    THROTTLE_MS = 2, /* how soon a publisher that waits for the journal is looked at again */
 };
 
 uint32_t crier_worker_jitter(struct crier_worker *worker, uint32_t low, uint32_t high)
 {
     return (uint32_t)crier_rng_between(&worker->rng, low, high);
+}
+
+void crier_worker_spent(struct crier_worker *worker)
+{
+    uint64_t now = crier_sys_now().boot_ms;
+
+    worker->spent = worker->spent || now >= worker->now.boot_ms + SPENT_MS;
 }
 
 void crier_worker_wake(struct crier_worker *worker)
@@ -84,10 +92,15 @@ static void stop_accepting(struct crier_worker *worker)
     worker->accepting = false;
 }
 
-int crier_worker_init(struct crier_worker *worker, struct crier_hub *hub, unsigned index, uint64_t seed)
+int crier_worker_init(struct crier_worker *worker,
+                      struct crier_hub *hub,
+                      unsigned index,
+                      uint64_t seed)
 {
-    const struct crier_sink sink = {
-        .send = crier_stream_send, .gap = crier_stream_gap, .broken = crier_stream_broken, .ctx = worker};
+    const struct crier_sink sink = {.send = crier_stream_send,
+                                    .gap = crier_stream_gap,
+                                    .broken = crier_stream_broken,
+                                    .ctx = worker};
     int r;
 
     memset(worker, 0, sizeof(*worker));
@@ -100,6 +113,7 @@ int crier_worker_init(struct crier_worker *worker, struct crier_hub *hub, unsign
     crier_timer_init(&worker->accept_timer);
     crier_list_init(&worker->conns);
     crier_list_init(&worker->ready);
+    crier_list_init(&worker->held);
     crier_list_init(&worker->joining);
     crier_list_init(&worker->doomed);
     crier_publisher_init(&worker->publisher, hub->mem);
@@ -153,11 +167,14 @@ void crier_worker_deinit(struct crier_worker *worker)
 static void pause_accepting(struct crier_worker *worker, int error)
 {
     crier_stat_add(&worker->stats.accept_failed, 1);
-    crier_log(worker->hub->log, CRIER_LOG_WARNING, CRIER_LOG_KIND_ACCEPT, worker->now, "accept-failed",
-              CRIER_LOG_TEXT("error", crier_slice_of(strerror(-error))),
-              CRIER_LOG_TEXT("hint", CRIER_SLICE("raise the limit of open files, or lower --max-connections")));
+    crier_log(
+        worker->hub->log, CRIER_LOG_WARNING, CRIER_LOG_KIND_ACCEPT, worker->now,
+        "accept-failed", CRIER_LOG_TEXT("error", crier_slice_of(strerror(-error))),
+        CRIER_LOG_TEXT(
+            "hint", CRIER_SLICE("raise the limit of open files, or lower --max-connections")));
     stop_accepting(worker);
-    crier_wheel_set(&worker->wheel, &worker->accept_timer, worker->now.boot_ms + ACCEPT_PAUSE_MS);
+    crier_wheel_set(&worker->wheel, &worker->accept_timer,
+                    worker->now.boot_ms + ACCEPT_PAUSE_MS);
 }
 
 static void accept_from(struct crier_worker *worker, const struct crier_listener *l)
@@ -181,10 +198,12 @@ static bool is_listener(const struct crier_worker *worker, const void *owner)
 {
     const struct crier_listener *l = owner;
 
-    return l >= worker->hub->listeners && l < worker->hub->listeners + worker->hub->listener_count;
+    return l >= worker->hub->listeners &&
+           l < worker->hub->listeners + worker->hub->listener_count;
 }
 
-static void serve(struct crier_worker *worker, const struct crier_ready_event *events, int count)
+static void
+serve(struct crier_worker *worker, const struct crier_ready_event *events, int count)
 {
     struct crier_list ready;
 
@@ -200,6 +219,7 @@ static void serve(struct crier_worker *worker, const struct crier_ready_event *e
     /* Those who were paused; who pauses again stands in the list for the next tick. */
     crier_list_init(&ready);
     crier_list_splice(&ready, &worker->ready);
+    crier_list_splice(&ready, &worker->held);
     while (!crier_list_empty(&ready)) {
         struct crier_conn *conn = CRIER_CONTAINER(ready.next, struct crier_conn, ready_node);
 
@@ -217,9 +237,9 @@ static bool fan_out(struct crier_worker *worker)
 {
     bool more = crier_fanout_read(worker->fanout, worker->now);
 
+    worker->caught_up = !more;
     /* Newcomers start at the worker's cursor, right after it has moved, and nowhere else. */
-    crier_list_for_each_safe(node, &worker->joining)
-    {
+    crier_list_for_each_safe (node, &worker->joining) {
         if (!crier_stream_join(CRIER_CONTAINER(node, struct crier_stream, join_node)))
             more = true;
     }
@@ -281,8 +301,9 @@ static void give_back_memory(struct crier_worker *worker)
 /* Does this connection hold the end up? One that has not said anything does not. */
 static bool has_business(const struct crier_conn *conn)
 {
-    return conn->state != CRIER_CONN_READING || conn->exchange || conn->waiting || conn->in.len ||
-           !crier_conn_sent(conn) || (conn->reader && crier_http_in_request(conn->reader));
+    return conn->state != CRIER_CONN_READING || conn->exchange || conn->waiting ||
+           conn->in.len || !crier_conn_sent(conn) ||
+           (conn->reader && crier_http_in_request(conn->reader));
 }
 
 static void begin_drain(struct crier_worker *worker)
@@ -322,21 +343,22 @@ static bool drain(struct crier_worker *worker)
     struct crier_hub *hub = worker->hub;
     uint64_t until = atomic_load_explicit(&hub->drain_until, memory_order_relaxed);
     uint64_t now = worker->now.boot_ms;
-    bool business = false;
+    bool business = false, farewell, hurry = now + hub->config->drain_ms / 2 >= until;
 
     if (!worker->drain_begun)
         begin_drain(worker);
-    if (atomic_load_explicit(&hub->publishing, memory_order_relaxed) == 0 ||
-        now + hub->config->drain_ms / 2 >= until)
+    farewell = worker->farewell && worker->caught_up;
+    /* Seen here, it counts from the next tick on: the journal is read once more in between. */
+    if (atomic_load(&hub->publishing) == 0)
         worker->farewell = true;
-    crier_list_for_each_safe(node, &worker->conns)
-    {
+    crier_list_for_each_safe (node, &worker->conns) {
         struct crier_conn *conn = CRIER_CONTAINER(node, struct crier_conn, node);
 
         crier_conn_drain(conn);
-        if (worker->farewell && conn->state == CRIER_CONN_STREAMING) {
-            crier_list_for_each_safe(stream_node, &conn->streams)
-                crier_stream_finish(CRIER_CONTAINER(stream_node, struct crier_stream, conn_node));
+        if ((farewell || hurry) && conn->state == CRIER_CONN_STREAMING) {
+            crier_list_for_each_safe (stream_node, &conn->streams)
+                crier_stream_finish(
+                    CRIER_CONTAINER(stream_node, struct crier_stream, conn_node), hurry);
         }
         business = business || (conn->state != CRIER_CONN_DOOMED && has_business(conn));
     }
@@ -351,10 +373,10 @@ static int sleep_time(struct crier_worker *worker, bool work_left)
 
     if (work_left || !crier_cursor_sleep(&worker->cursor))
         return 0;
-    if (!crier_list_empty(&worker->ready) && !worker->throttled)
+    if (!crier_list_empty(&worker->ready))
         return 0;
     timeout = crier_wheel_timeout(&worker->wheel, worker->now.boot_ms);
-    if (worker->throttled && (timeout < 0 || timeout > THROTTLE_MS))
+    if (!crier_list_empty(&worker->held) && (timeout < 0 || timeout > THROTTLE_MS))
         timeout = THROTTLE_MS;
     if (worker->trim_at && (timeout < 0 || timeout > TRIM_MS))
         timeout = TRIM_MS;
@@ -376,7 +398,7 @@ void *crier_worker_run(void *arg)
         worker->now = crier_sys_now();
         worker->tick++;
         worker->tick_bytes = 0;
-        worker->throttled = false;
+        worker->spent = false;
         crier_cursor_awake(&worker->cursor, worker->now);
 
         serve(worker, events, count > 0 ? count : 0);

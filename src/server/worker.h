@@ -22,10 +22,10 @@
 #include <pthread.h>
 
 enum {
-    CRIER_READ_BYTES = 64 * 1024,         /* the input buffer of a worker */
-    CRIER_CONN_TICK_BYTES = 256 * 1024,   /* one connection may append or read in a tick */
+    CRIER_READ_BYTES = 64 * 1024,          /* the input buffer of a worker */
+    CRIER_CONN_TICK_BYTES = 256 * 1024,    /* one connection may append or read in a tick */
     CRIER_WORKER_TICK_BYTES = 1024 * 1024, /* one tick may append */
-    CRIER_OUT_BYTES = 64 * 1024,          /* a connection with more unsent answers is not read */
+    CRIER_OUT_BYTES = 64 * 1024, /* a connection with more unsent answers is not read */
 };
 
 /* What all workers of a server share. */
@@ -41,19 +41,20 @@ struct crier_hub {
     size_t listener_count;
     struct crier_worker *workers;
     size_t worker_count;
-    pthread_t main;               /* gets SIGUSR1 from a worker that has drained */
-    uint64_t started_ms;          /* boot clock */
+    pthread_t main;      /* gets SIGUSR1 from a worker that has drained */
+    uint64_t started_ms; /* boot clock */
     _Atomic bool draining;
     _Atomic bool drained;         /* all workers were idle: they end */
     _Atomic uint64_t drain_until; /* boot clock */
-    _Atomic uint64_t publishing;  /* requests that are being read or appended now: a drain waits for them */
+    _Atomic uint64_t
+        publishing; /* requests that are being read or appended now: a drain waits for them */
 };
 
 struct crier_worker {
     struct crier_hub *hub;
     unsigned index;
     pthread_t thread;
-    bool running; /* the thread was started */
+    bool running;         /* the thread was started */
     _Atomic bool idle;    /* it drains, and nothing holds it */
     _Atomic bool drained; /* its loop has ended */
     struct crier_poller poller;
@@ -64,30 +65,37 @@ struct crier_worker {
     struct crier_cursor cursor;
     struct crier_fanout *fanout;
     struct crier_publisher publisher;
-    struct crier_list conns;   /* all, in accept order */
-    struct crier_list ready;   /* connections with input or work that no descriptor will announce */
-    struct crier_list joining; /* streams that wait for their place */
-    struct crier_list doomed;  /* connections to free when nothing is using them */
+    struct crier_list conns; /* all, in accept order */
+    struct crier_list
+        ready; /* connections with input or work that no descriptor will announce */
+    struct crier_list held;          /* publishing connections that wait for the journal */
+    struct crier_list joining;       /* streams that wait for their place */
+    struct crier_list doomed;        /* connections to free when nothing is using them */
     struct crier_timer accept_timer; /* set while accepting is paused */
     size_t conn_count;
     size_t tick_bytes; /* read from publishers in this tick */
     uint32_t tick;
     bool accepting;
     bool drain_begun;
-    bool farewell; /* streams were told to end */
-    uint64_t trim_at; /* boot clock: memory is to be given back; 0: no */
-    bool throttled; /* a publisher waits for the journal: look again soon */
+    bool farewell;     /* streams are told to end, from the next tick on */
+    bool caught_up;    /* the journal was read to its end in this tick */
+    bool spent;        /* answers took enough of this tick */
+    size_t page_bytes; /* of history pages that are not sent yet */
+    uint64_t trim_at;  /* boot clock: memory is to be given back; 0: no */
     char *input;
     struct crier_worker_stats stats;
 };
 
-int crier_worker_init(struct crier_worker *, struct crier_hub *, unsigned index, uint64_t seed) CRIER_MUST_CHECK;
+int crier_worker_init(struct crier_worker *, struct crier_hub *, unsigned index, uint64_t seed)
+    CRIER_MUST_CHECK;
 void crier_worker_deinit(struct crier_worker *);
 /* Loops until drained. The thread's function. */
 void *crier_worker_run(void *worker);
 /* Any thread: a drain has begun, or the like. */
 void crier_worker_wake(struct crier_worker *);
 
+/* Something that may have been dear was answered: has this tick had its share? */
+void crier_worker_spent(struct crier_worker *);
 /* Milliseconds drawn evenly, for retry: and Retry-After. */
 uint32_t crier_worker_jitter(struct crier_worker *, uint32_t low, uint32_t high);
 
