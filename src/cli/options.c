@@ -40,6 +40,12 @@ int crier_bytes_parse(struct crier_slice text, uint64_t *ret_bytes)
     uint64_t number;
     int r;
 
+    /* "16MiB" and "16MB" are what "16M" is. */
+    if (text.len > 1 &&
+        crier_slice_eq_nocase(crier_slice_sub(text, text.len - 1, 1), CRIER_SLICE("B")))
+        text.len--;
+    if (text.len > 2 && text.data[text.len - 1] == 'i' && !(text.data[text.len - 2] <= '9'))
+        text.len--;
     if (text.len > 0) {
         char last = text.data[text.len - 1];
         const char *unit = memchr(units, last >= 'a' ? last - ('a' - 'A') : last, 3);

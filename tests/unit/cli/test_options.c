@@ -349,7 +349,12 @@ static void test_bytes(void **state)
                 {"1G", 0, 1 << 30},
                 {"K", -EINVAL, 0},
                 {"", -EINVAL, 0},
-                {"1KB", -EINVAL, 0},
+                {"1KB", 0, 1024},
+                {"16MiB", 0, 16 << 20},
+                {"2gib", 0, 2ull << 30},
+                {"1iB", -EINVAL, 0},
+                {"iB", -EINVAL, 0},
+                {"B", -EINVAL, 0},
                 {"-1", -EINVAL, 0},
                 {"17179869184G", -ERANGE, 0},
                 {"17179869183G", 0, 17179869183ull << 30}};

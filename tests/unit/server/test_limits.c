@@ -130,8 +130,8 @@ static void test_move(void **state)
     crier_limits_free(limits);
 }
 
-/* One warning while an address stays over its limit, and another when it comes over it again.
- */
+/* One warning while an address stays at its limit or over it, however many refused connections come
+ * and go meanwhile; another when it was below it and comes over it again. */
 static void test_warn_once(void **state)
 {
     struct crier_limits *limits = limits_of(100, 2);
@@ -148,9 +148,15 @@ static void test_warn_once(void **state)
         crier_limits_leave(limits, &t[3]);
         assert_int_equal(crier_limits_enter(limits, &ip, &t[3]), CRIER_LIMIT_ADDRESS);
         assert_false(crier_limits_warn_once(limits, &t[3])); /* it has been over all the time */
-        /* Back within the limit, though not gone, and over it again: that is news. */
+        /* Back at the limit: the refused have left, those within it stay. No news. */
         crier_limits_leave(limits, &t[3]);
         crier_limits_leave(limits, &t[2]);
+        assert_int_equal(crier_limits_enter(limits, &ip, &t[2]), CRIER_LIMIT_ADDRESS);
+        assert_false(crier_limits_warn_once(limits, &t[2]));
+        /* Below it, though not gone, and over it again: that is news. */
+        crier_limits_leave(limits, &t[2]);
+        crier_limits_leave(limits, &t[1]);
+        assert_int_equal(crier_limits_enter(limits, &ip, &t[1]), 0);
         assert_int_equal(crier_limits_enter(limits, &ip, &t[2]), CRIER_LIMIT_ADDRESS);
         assert_true(crier_limits_warn_once(limits, &t[2]));
         for (int i = 0; i < 4; i++)
