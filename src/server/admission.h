@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who may do what (http-api.md, the chapter of that name, to the letter). Pure: a request, where it came from, and the
- * configuration go in; a decision comes out. Reads no body, so that a refusal can come before it.
+ * Who may do what (http-api.md, the chapter of that name, to the letter). Pure: a request,
+ * where it came from, and the configuration go in; a decision comes out. Reads no body, so that
+ * a refusal can come before it.
  */
 #ifndef CRIER_SERVER_ADMISSION_H
 #define CRIER_SERVER_ADMISSION_H
@@ -12,7 +13,9 @@
 enum crier_act {
     CRIER_ACT_HEALTH = 0, /* /-/health: any host */
     CRIER_ACT_READ,       /* following a topic by name, pages, problem pages */
-    CRIER_ACT_READ_MANY, /* /-/topics, /-/stats, selectors that begin with a wildcard: local, token, or --public-topics */
+    /* /-/topics, /-/stats, selectors that begin with a wildcard: local, token, or
+     * --public-topics. */
+    CRIER_ACT_READ_MANY,
     CRIER_ACT_PUBLISH,   /* POST, PUT, DELETE */
     CRIER_ACT_PREFLIGHT, /* OPTIONS */
 };
@@ -32,8 +35,8 @@ struct crier_admission {
     bool allow_credentials;
 };
 
-/* The address limits and logs count by: the peer, or X-Forwarded-For's first untrusted address from the right if the peer is a
- * trusted proxy. */
+/* The address limits and logs count by: the peer, or X-Forwarded-For's first untrusted address
+ * from the right if the peer is a trusted proxy. */
 struct crier_ip crier_admission_client(const struct crier_config *,
                                        const struct crier_request *,
                                        const struct crier_visitor *);
@@ -43,7 +46,8 @@ void crier_admission_decide(const struct crier_config *,
                             const struct crier_visitor *,
                             enum crier_act,
                             struct crier_admission *ret);
-/* Appends Access-Control-* and nothing for a request without an allowed Origin. preflight: with methods, headers, max-age. */
+/* Appends Access-Control-* and nothing for a request without an allowed Origin. preflight: with
+ * methods, headers, max-age. */
 void crier_admission_cors(struct crier_buf *, const struct crier_admission *, bool preflight);
 
 #endif

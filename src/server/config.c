@@ -6,8 +6,8 @@
 
 enum { CONFIG_PORT = 8080 };
 
-/* As many as this process may run on at once: a container is often given a part of the machine.
- */
+/* As many as this process may run on at once: a container is often given a part of the
+ * machine. */
 static unsigned config_cores(void)
 {
     cpu_set_t set;
@@ -68,6 +68,7 @@ void crier_config_defaults(struct crier_config *config)
         .workers = config_cores(),
         .log_level = CRIER_LOG_INFO,
         .journal = config_journal,
+        .fanout = crier_fanout_defaults,
         .http = config_http,
         .socket = {.user_timeout_ms = 30000, .keepalive_s = 30, .notsent_lowat = 16 << 10},
         .heartbeat_ms = 15000,
@@ -82,6 +83,8 @@ void crier_config_defaults(struct crier_config *config)
         .retry_max_ms = 4000,
         .max_connections = config_max_connections(),
         .max_per_address = 1000,
+        .max_page_bytes = (uint64_t)2 << 20,
+        .max_pages_bytes = (uint64_t)32 << 20,
     };
 }
 

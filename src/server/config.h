@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What a server is told: filled by the command line (cli/serve.c), read by everyone. Zero is never "off" here:
- * crier_config_defaults fills everything. Immutable once the server runs, but for the tokens (SIGHUP). */
+/* What a server is told: filled by the command line (cli/serve.c), read by everyone. Zero is
+ * never "off" here: crier_config_defaults fills everything. Immutable once the server runs, but
+ * for the tokens (SIGHUP). Each number has a flag, and /-/stats shows every limit (status.c).
+ * */
 #ifndef CRIER_SERVER_CONFIG_H
 #define CRIER_SERVER_CONFIG_H
 
 #include "http/request.h"
+#include "hub/fanout.h"
 #include "journal/journal.h"
 #include "net/address.h"
 #include "net/socket.h"
@@ -28,8 +31,8 @@ struct crier_config {
     size_t listen_count;
     struct crier_slice hosts[CRIER_CONFIG_HOSTS]; /* --host; lower case is not needed */
     size_t host_count;
-    struct crier_slice
-        origins[CRIER_CONFIG_ORIGINS]; /* --cors-origin; "*" and "null" are words */
+    /* --cors-origin; "*" and "null" are words */
+    struct crier_slice origins[CRIER_CONFIG_ORIGINS];
     size_t origin_count;
     struct crier_cidr proxies[CRIER_CONFIG_PROXIES]; /* --trust-proxy */
     size_t proxy_count;
@@ -43,29 +46,38 @@ struct crier_config {
     const char *congestion; /* --congestion; NULL: the system's */
     enum crier_log_level log_level;
 
-    struct crier_journal_limits
-        journal; /* --history-events, --history-bytes, --history-age, --keep-bytes, --max-event-size, --max-keys */
-    struct crier_http_limits http;      /* --max-target-size, --max-head-size */
-    struct crier_socket_options socket; /* --peer-timeout, ... */
+    /* --history-events, --history-bytes, --history-age, --keep-bytes, --unread-bytes,
+     * --lap-time, --max-event-size, --max-keys, --key-age, --max-floors */
+    struct crier_journal_limits journal;
+    /* --window-bytes, --windows-bytes, --pin-bytes; the rest has no flags (hub/fanout.h) */
+    struct crier_fanout_limits fanout;
+    /* --max-target-size, --max-head-size, --max-headers, --max-chunk-extensions,
+     * --max-trailer-size */
+    struct crier_http_limits http;
+    /* --peer-timeout, --keepalive, --unsent-bytes */
+    struct crier_socket_options socket;
 
     uint64_t heartbeat_ms;    /* 15,000: --heartbeat */
     uint64_t head_timeout_ms; /* 10,000: --head-timeout */
     uint64_t body_timeout_ms; /* 30,000 without progress: --body-timeout */
-    uint64_t
-        stream_body_timeout_ms; /* 300,000: pauses of a published event stream: --publish-pause */
-    uint64_t
-        idle_timeout_ms; /* 75,000: a kept-alive connection between requests: --idle-timeout */
+    /* 300,000: pauses of a published event stream: --publish-pause */
+    uint64_t stream_body_timeout_ms;
+    /* 75,000: a kept-alive connection between requests: --idle-timeout */
+    uint64_t idle_timeout_ms;
     uint64_t stall_timeout_ms; /* 30,000: a peer that takes nothing: --stall-timeout */
     uint64_t linger_ms;        /* 2,000: reading on after an early refusal: --linger */
     uint64_t drain_ms;         /* 5,000: --drain */
     uint32_t retry_min_ms, retry_max_ms; /* 2,000 to 4,000: --retry */
-    uint64_t
-        max_connections; /* in all; default: descriptors less a reserve: --max-connections */
+    /* in all; default: descriptors less a reserve: --max-connections */
+    uint64_t max_connections;
     uint64_t max_per_address; /* 1,000: --max-connections-per-address */
+    uint64_t max_page_bytes;  /* 2 MiB: a JSON history page ends there: --max-page-size */
+    uint64_t max_pages_bytes; /* 32 MiB: unsent ones of a worker: --max-pages-size */
 };
 
 void crier_config_defaults(struct crier_config *);
-/* --listen is on an address that is not loopback, or any --host is given: others than this machine's users may come. */
+/* --listen is on an address that is not loopback, or any --host is given: others than this
+ * machine's users may come. */
 bool crier_config_is_public(const struct crier_config *);
 
 #endif

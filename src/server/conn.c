@@ -2,22 +2,25 @@
 /*
  * A connection's life (the states are drawn in conn.h).
  *
- * Reading. The socket is edge-triggered: `readable` stays set until a read says EAGAIN. Input is read into the
- * worker's one buffer and parsed there; only what a pause leaves over is copied into `in`. A connection is not
- * read while it has too many unsent answers, has had its share of this tick, or publishes faster than the
- * workers read the journal; then it stands in the worker's `ready` list, or waits for the socket.
+ * Reading. The socket is edge-triggered: `readable` stays set until a read says EAGAIN. Input
+ * is read into the worker's one buffer and parsed there; only what a pause leaves over is
+ * copied into `in`. A connection is not read while it has too many unsent answers, has had its
+ * share of this tick, or publishes faster than the workers read the journal; then it stands in
+ * the worker's `ready` list, or waits for the socket.
  *
- * Writing. Answers are appended to `out` and sent when the worker comes by. A short write sets `blocked` until the
- * socket says that it takes more.
+ * Writing. Answers are appended to `out` and sent when the worker comes by. A short write sets
+ * `blocked` until the socket says that it takes more.
  *
- * Ending. A connection that is closed with unread input would reset, and the reset could overtake the answer
- * (RFC 9112, 9.6). So it shuts down its sending side first and reads on for a while (LINGERING).
+ * Ending. A connection that is closed with unread input would reset, and the reset could
+ * overtake the answer (RFC 9112, 9.6). So it shuts down its sending side first and reads on for
+ * a while (LINGERING).
  *
- * Freeing happens only in the worker, between the steps of a tick: anyone may doom a connection at any time, and
- * the pointer stays good until then.
+ * Freeing happens only in the worker, between the steps of a tick: anyone may doom a connection
+ * at any time, and the pointer stays good until then.
  */
 #include "server/conn.h"
-#include "server/exchange.h"
+#include "server/publish.h"
+#include "server/route.h"
 #include "server/stream.h"
 #include <sys/socket.h>
 #include <unistd.h>
@@ -46,7 +49,7 @@ void crier_conn_open(struct crier_worker *worker,
                      const struct crier_address *peer,
                      bool loopback)
 {
-    struct crier_hub *hub = worker->hub;
+    struct crier_shared *hub = worker->hub;
     struct crier_conn *conn = crier_mem_zalloc(hub->mem, sizeof(*conn));
     int over;
 
@@ -114,7 +117,7 @@ void crier_conn_doom(struct crier_conn *conn, const char *reason)
 void crier_conn_free(struct crier_conn *conn)
 {
     struct crier_worker *worker = conn->worker;
-    struct crier_hub *hub = worker->hub;
+    struct crier_shared *hub = worker->hub;
 
     /* Publishes that are gathered but not appended stand: they were complete. */
     if (conn->waiting)
@@ -136,7 +139,19 @@ void crier_conn_free(struct crier_conn *conn)
     crier_stat_set(&worker->stats.connections, worker->conn_count);
 }
 
-/* ---- timers ------------------------------------------------------------------------------- */
+/* Has a part of a request come that is not complete? */
+static bool conn_in_request(const struct crier_conn *conn)
+{
+    return conn->reader && crier_http_in_request(conn->reader);
+}
+
+bool crier_conn_has_business(const struct crier_conn *conn)
+{
+    return conn->state != CRIER_CONN_READING || conn->exchange || conn->waiting ||
+           conn->in.len || !crier_conn_sent(conn) || conn_in_request(conn);
+}
+
+/* ---- timers ----------------------------------------------------------------------------- */
 
 /* When is this connection's patience over, in the state it is in? */
 static uint64_t conn_due(const struct crier_conn *conn)
@@ -151,7 +166,7 @@ static uint64_t conn_due(const struct crier_conn *conn)
             return conn->progress_ms + (conn->exchange->streaming_body
                                             ? config->stream_body_timeout_ms
                                             : config->body_timeout_ms);
-        if (conn->first_done && !(conn->reader && crier_http_in_request(conn->reader)))
+        if (conn->first_done && !conn_in_request(conn))
             return conn->since_ms + config->idle_timeout_ms;
         return conn->since_ms + config->head_timeout_ms;
     case CRIER_CONN_STREAMING: {
@@ -198,11 +213,11 @@ static void conn_timeout_reading(struct crier_conn *conn)
     } else if (conn->exchange) {
         crier_stat_add(&stats->body_timeouts, 1);
         conn->dirty = true;
-        crier_exchange_abort(
+        crier_route_abort(
             conn->exchange, CRIER_PROBLEM_TIMEOUT,
             "The body of the request came to a standstill. Send it faster, or in several "
             "requests.");
-    } else if (conn->first_done && !(conn->reader && crier_http_in_request(conn->reader))) {
+    } else if (conn->first_done && !conn_in_request(conn)) {
         crier_stat_add(&stats->idle_timeouts, 1);
         crier_conn_finish(conn);
     } else {
@@ -249,7 +264,7 @@ void crier_conn_timeout(struct crier_conn *conn)
         crier_conn_arm(conn);
 }
 
-/* ---- writing ------------------------------------------------------------------------------ */
+/* ---- writing ---------------------------------------------------------------------------- */
 
 bool crier_conn_sent(const struct crier_conn *conn)
 {
@@ -331,7 +346,7 @@ void crier_conn_finish(struct crier_conn *conn)
         conn_closed(conn);
 }
 
-/* ---- reading ------------------------------------------------------------------------------ */
+/* ---- reading ---------------------------------------------------------------------------- */
 
 void crier_conn_enqueue(struct crier_conn *conn)
 {
@@ -339,8 +354,8 @@ void crier_conn_enqueue(struct crier_conn *conn)
         crier_list_push_back(&conn->worker->ready, &conn->ready_node);
 }
 
-/* May more input be looked at now? When not, someone will come back to it: the socket, the publisher, or the
- * next tick. */
+/* May more input be looked at now? When not, someone will come back to it: the socket, the
+ * publisher, or the next tick. */
 static bool conn_may_read(struct crier_conn *conn)
 {
     struct crier_worker *worker = conn->worker;
@@ -378,18 +393,18 @@ static void conn_item(struct crier_conn *conn, const struct crier_http_item *ite
     switch (item->kind) {
     case CRIER_HTTP_HEAD:
         crier_stat_add(&conn->worker->stats.requests, 1);
-        crier_exchange_begin(conn, item->request);
+        crier_route_begin(conn, item->request);
         if (conn->exchange)
             crier_conn_arm(conn);
         break;
     case CRIER_HTTP_BODY:
         if (conn->exchange)
-            crier_exchange_body(conn->exchange, item->body);
+            crier_route_body(conn->exchange, item->body);
         break;
     case CRIER_HTTP_END:
         conn->since_ms = conn_now(conn).boot_ms;
         if (conn->exchange)
-            crier_exchange_end(conn->exchange);
+            crier_route_end(conn->exchange);
         if (conn->reader && !conn->exchange)
             crier_http_reset(conn->reader); /* an idle connection holds no large head */
         if (conn->state == CRIER_CONN_READING)
@@ -398,8 +413,9 @@ static void conn_item(struct crier_conn *conn, const struct crier_http_item *ite
     }
 }
 
-/* Parses as much of the input as may be looked at; returns what is left. Items may follow without any
- * further input (the end of a request that has no body): only the reader knows when it needs more. */
+/* Parses as much of the input as may be looked at; returns what is left. Items may follow
+ * without any further input (the end of a request that has no body): only the reader knows when
+ * it needs more. */
 static struct crier_slice conn_parse(struct crier_conn *conn, struct crier_slice input)
 {
     conn->stopped = true;
@@ -428,8 +444,8 @@ static struct crier_slice conn_parse(struct crier_conn *conn, struct crier_slice
         if (r < 0) {
             conn->dirty = true;
             if (conn->exchange)
-                crier_exchange_abort(conn->exchange, crier_http_fault(conn->reader),
-                                     crier_http_fault_detail(conn->reader));
+                crier_route_abort(conn->exchange, crier_http_fault(conn->reader),
+                                  crier_http_fault_detail(conn->reader));
             else
                 crier_conn_refuse(conn, crier_http_fault(conn->reader),
                                   crier_http_fault_detail(conn->reader));
@@ -529,8 +545,9 @@ void crier_conn_work(struct crier_conn *conn)
         crier_conn_doom(conn, "peer closed");
 }
 
-/* A stream's connection is not read any more: what a client sends behind a stream request stays in the
- * kernel's buffer, which is bounded. Its end is seen as RDHUP (a half-close counts as leaving) or HUP. */
+/* A stream's connection is not read any more: what a client sends behind a stream request stays
+ * in the kernel's buffer, which is bounded. Its end is seen as RDHUP (a half-close counts as
+ * leaving) or HUP. */
 static void conn_ready_streaming(struct crier_conn *conn, unsigned ready)
 {
     if (ready & (CRIER_READY_HUP | CRIER_READY_RDHUP)) {

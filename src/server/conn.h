@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A connection: a socket, the requests that come over it, the answers that go back. With HTTP/1 one
- * request is read at a time and a stream is the last thing a connection carries; the structure does not assume it
- * (`streams` is a list), since HTTP/2 connections will carry many.
+ * A connection: a socket, the requests that come over it, the answers that go back. With HTTP/1
+ * one request is read at a time and a stream is the last thing a connection carries; the
+ * structure does not assume it (`streams` is a list), since HTTP/2 connections will carry many.
  *
  *                      head, body              answered, Connection: close
  *   accept ──▶ READING ──────────▶ READING ───────────────────▶ CLOSING ──(all sent)──▶ freed
  *                 │  ▲  answered, kept │                            │ unread input
  *                 │  └─────────────────┘                            ▼
- *                 │ a stream begins                             LINGERING ──(end, or time is up)──▶ freed
- *                 ▼
+ *                 │ a stream begins LINGERING ──(end, or time is up)──▶ freed ▼
  *             STREAMING ──(finished)──▶ CLOSING
  *
- * A connection is freed only between the steps of a tick: crier_conn_doom puts it on the worker's list.
+ * A connection is freed only between the steps of a tick: crier_conn_doom puts it on the
+ * worker's list.
  */
 #ifndef CRIER_SERVER_CONN_H
 #define CRIER_SERVER_CONN_H
@@ -55,11 +55,9 @@ struct crier_conn {
     bool blocked;     /* the socket took less than it was given */
     bool close_after; /* no further request is read */
     bool first_done;  /* a request was answered: waiting for another is idling */
-    bool
-        stopped; /* parsing was paused: the reader may have more to say without any further input */
-    bool
-        leaving; /* the peer has ended its side, or all of it (RDHUP, HUP): a stream ends with that */
-    bool dirty; /* input was left unread when it was closed: linger */
+    bool stopped;     /* parsing was paused: the reader may have more without further input */
+    bool leaving;     /* the peer ended its side, or all (RDHUP, HUP): a stream ends then */
+    bool dirty;       /* input was left unread when it was closed: linger */
 };
 
 void crier_conn_open(struct crier_worker *,
@@ -72,6 +70,9 @@ void crier_conn_timeout(struct crier_conn *);
 void crier_conn_drain(struct crier_conn *); /* the server ends: what is idle goes */
 void crier_conn_doom(struct crier_conn *, const char *reason); /* idempotent */
 void crier_conn_free(struct crier_conn *); /* the worker, for what is doomed */
+
+/* Does it hold the end up? One that has not said anything does not. */
+bool crier_conn_has_business(const struct crier_conn *);
 
 /* For those who write on it. */
 void crier_conn_flush(struct crier_conn *);      /* sends what it can of out */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The built-in publisher of `crier serve --demo`: something to follow on a fresh hub. Pure, driven by time. */
+/* The built-in publisher of `crier serve --demo`: something to follow on a fresh hub. Pure,
+ * driven by time. */
 #ifndef CRIER_SERVER_DEMO_H
 #define CRIER_SERVER_DEMO_H
 
@@ -19,10 +20,10 @@ struct crier_demo {
 /* The seed decides prices and paces. Allocates nothing; there is no deinit. */
 void crier_demo_init(struct crier_demo *, uint64_t seed, struct crier_now now);
 
-/* Publishes what is due through the callback (all slices are borrowed for the call; an empty type is
- * `message`) and returns the milliseconds until the next is due, at least 1. What was due while nobody
- * called is left out, not made up for. What the callback returns is passed over: a demonstration that the
- * journal refuses today is tried again with the next value. */
+/* Publishes what is due through the callback (all slices are borrowed for the call; an empty
+ * type is `message`) and returns the milliseconds until the next is due, at least 1. What was
+ * due while nobody called is left out, not made up for. What the callback returns is passed
+ * over: a demonstration that the journal refuses today is tried again with the next value. */
 uint64_t crier_demo_step(struct crier_demo *,
                          struct crier_now now,
                          int (*publish)(void *ctx,

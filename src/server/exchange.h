@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An exchange: one request and its answer. Made when a head is complete, routed and admitted before any byte
- * of the body is looked at, freed when it is answered.
+ * An exchange: one request and its answer. Made when a head is complete, routed and admitted
+ * before any byte of the body is looked at, freed when it is answered.
  */
 #ifndef CRIER_SERVER_EXCHANGE_H
 #define CRIER_SERVER_EXCHANGE_H
@@ -25,14 +25,14 @@ enum crier_route_kind {
 
 struct crier_exchange {
     struct crier_conn *conn;
-    const struct crier_request
-        *request; /* borrowed from the reader until the request's end; NULL afterwards */
+    /* Borrowed from the reader until the request's end; NULL afterwards. */
+    const struct crier_request *request;
     enum crier_method method;
     enum crier_route_kind route;
     unsigned minor;
-    struct crier_slice
-        rest; /* of the path, percent-decoded: the topic, selector or slug; in text */
-    struct crier_buf text;            /* what was decoded or copied for this exchange */
+    struct crier_slice rest; /* of the path, decoded: the topic, selector or slug; in text */
+    struct crier_buf
+        text; /* what was decoded or copied; its room was reserved, it never moves */
     struct crier_admission admission; /* allow_origin points into text */
     struct crier_ip client;
     bool answered;
@@ -43,18 +43,38 @@ struct crier_exchange {
     bool streaming_body;              /* an open-ended publish: pauses are long */
     size_t discarded;                 /* body bytes of a request that has none to speak of */
     struct crier_publishing *publish; /* publish.c */
+    void (*free_publish)(struct crier_exchange *);
 };
 
-/* For the connection. */
-void crier_exchange_begin(
-    struct crier_conn *,
-    const struct crier_request *); /* sets conn->exchange, or has refused */
-void crier_exchange_body(struct crier_exchange *, struct crier_slice);
-void crier_exchange_end(
-    struct crier_exchange *); /* the request is complete: answers now, or later (publishes) */
+int crier_exchange_new(struct crier_conn *,
+                       const struct crier_request *,
+                       struct crier_exchange **ret) CRIER_MUST_CHECK;
 void crier_exchange_free(struct crier_exchange *);
 
-/* Answers, for the routes. Once for each exchange; a HEAD gets the head alone. */
+/* ---- parameters ------------------------------------------------------------------------- */
+
+/* The n-th value of a query parameter, percent-decoded into text; NULL data: there is none. 0,
+ * -EINVAL: a bad '%', -ENOMEM. */
+int crier_exchange_parameter(struct crier_exchange *,
+                             const char *name,
+                             size_t n,
+                             struct crier_slice *ret_value) CRIER_MUST_CHECK;
+/* The same, but what is wrong has been refused (and the exchange may be gone). */
+int crier_exchange_text(struct crier_exchange *,
+                        const char *name,
+                        size_t n,
+                        struct crier_slice *ret_value) CRIER_MUST_CHECK;
+/* A number from 1 to most; absent or empty: *number stays. What is wrong has been refused. */
+int crier_exchange_number(struct crier_exchange *,
+                          const char *name,
+                          uint64_t most,
+                          uint64_t *number) CRIER_MUST_CHECK;
+/* Copies into text: for the path, the query, the origin and the metadata headers there is room.
+ * */
+struct crier_slice crier_exchange_keep(struct crier_exchange *, struct crier_slice);
+
+/* ---- answers: one for each exchange; a HEAD gets the head alone ------------------------- */
+
 struct crier_answer {
     unsigned status;
     struct crier_slice type; /* Content-Type; empty: no body at all */
@@ -62,7 +82,8 @@ struct crier_answer {
     struct crier_slice headers; /* further header lines, each with CRLF */
 };
 void crier_exchange_answer(struct crier_exchange *, const struct crier_answer *);
-/* A problem document. detail empty: its own. extra: further members. headers: further header lines. */
+/* A problem document. detail empty: its own. extra: further members. headers: further header
+ * lines (none, and a 503: Retry-After). */
 void crier_exchange_refuse(struct crier_exchange *,
                            enum crier_problem,
                            struct crier_slice detail,
@@ -75,39 +96,23 @@ static inline void crier_exchange_refuse_for(struct crier_exchange *ex,
     crier_exchange_refuse(ex, problem, crier_slice_of(detail), CRIER_SLICE(""),
                           CRIER_SLICE(""));
 }
-/* The request cannot come to its end (bad framing, a timeout): says what of it was published already. */
-void crier_exchange_abort(struct crier_exchange *, enum crier_problem, const char *detail);
+/* Starts a head in conn->out with all that every answer has: status, Date, CORS, Vary,
+ * Connection: close. Whoever uses it says when all is written. */
+void crier_exchange_head(struct crier_exchange *, unsigned status);
+void crier_exchange_answered(struct crier_exchange *);
+/* 100 Continue, in its turn. */
+void crier_exchange_continue(struct crier_exchange *);
 /* A refusal before there is an exchange: what the reader found wrong, a timeout. Closes. */
 void crier_conn_refuse(struct crier_conn *, enum crier_problem, const char *detail);
-/* Starts a head in conn->out with all that every answer has: status, Date, CORS, Vary, Connection: close. */
-void crier_exchange_head(struct crier_exchange *, unsigned status);
-void crier_exchange_answered(
-    struct crier_exchange *); /* whoever used crier_exchange_head says so */
-void crier_exchange_continue(struct crier_exchange *); /* 100 Continue, in its turn */
-/* The n-th value of a query parameter, percent-decoded into text; NULL data: there is none. *ret_bad: bad encoding. */
-int crier_exchange_parameter(struct crier_exchange *,
-                             struct crier_slice name,
-                             size_t n,
-                             struct crier_slice *ret_value);
+void crier_conn_log_refusal(struct crier_conn *,
+                            enum crier_problem,
+                            const struct crier_ip *client);
 
-/* The routes. */
-void crier_follow(struct crier_exchange *); /* follow.c: GET and HEAD on events */
-void crier_history(struct crier_exchange *,
-                   struct crier_subscription *,
-                   const struct crier_since *);    /* history.c; takes the subscription */
-void crier_publish_begin(struct crier_exchange *); /* publish.c: POST, PUT */
-void crier_publish_body(struct crier_exchange *, struct crier_slice);
-void crier_publish_end(struct crier_exchange *);
-void crier_publish_done(struct crier_exchange *, const struct crier_draft *);
-void crier_publish_drain(struct crier_exchange *); /* ends an open-ended one */
-void crier_publish_abort(struct crier_exchange *, enum crier_problem, const char *detail);
-void crier_publish_free(struct crier_exchange *);
-void crier_forget(struct crier_exchange *);        /* DELETE */
-void crier_status_health(struct crier_exchange *); /* status.c */
-void crier_status_topics(struct crier_exchange *);
-void crier_status_topic(struct crier_exchange *);
-void crier_status_stats(struct crier_exchange *);
-void crier_page_live(struct crier_exchange *); /* pages.c */
-void crier_page_problem(struct crier_exchange *);
+/* ---- what several routes say ------------------------------------------------------------ */
+
+/* Crier-Last-Event-ID and Crier-Resumed. */
+void crier_exchange_start_headers(struct crier_buf *, const struct crier_start *, bool resume);
+/* ,"name":"id" or ,"name":null. */
+void crier_exchange_id_member(struct crier_buf *, const char *name, const struct crier_id *);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * GET and HEAD on /events and /events/{selector}: what is wanted, in which form, from where on. Every parameter
- * of http-api.md's chapter "Following" is read here; the answer is a stream (stream.c), history as JSON
- * (history.c), or the live page (pages.c).
+ * GET and HEAD on /events and /events/{selector}: what is wanted, in which form, from where on.
+ * Every parameter of http-api.md's chapter "Following" is read here; the answer is a stream
+ * (stream.c), history as JSON (history.c), or the live page (pages.c).
  */
+#include "server/follow.h"
 #include "event/id.h"
-#include "http/response.h"
-#include "http/target.h"
 #include "hub/topic.h"
+#include "server/pages.h"
 #include "server/stream.h"
 #include <string.h>
 
@@ -32,21 +32,6 @@ static int bad(struct crier_exchange *ex, enum crier_problem problem, const char
 {
     crier_exchange_refuse_for(ex, problem, detail);
     return -EINVAL;
-}
-
-static int
-parameter(struct crier_exchange *ex, const char *name, size_t n, struct crier_slice *ret)
-{
-    int r = crier_exchange_parameter(ex, crier_slice_of(name), n, ret);
-
-    if (r == -EINVAL)
-        return bad(ex, CRIER_PROBLEM_BAD_PARAMETER,
-                   "A query parameter has a '%' that is not followed by two hexadecimal "
-                   "digits. Write a percent "
-                   "sign as %25.");
-    if (r < 0)
-        crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
-    return r;
 }
 
 static int add_selector(struct crier_exchange *ex, struct wish *w, struct crier_slice selector)
@@ -74,7 +59,7 @@ static int read_selectors(struct crier_exchange *ex, struct wish *w)
         return add_selector(ex, w, ex->rest);
     }
     for (size_t n = 0;; n++) {
-        r = parameter(ex, "topic", n, &value);
+        r = crier_exchange_text(ex, "topic", n, &value);
         if (r < 0)
             return r;
         if (!value.data)
@@ -90,7 +75,7 @@ static int read_types(struct crier_exchange *ex, struct wish *w)
 {
     for (size_t n = 0;; n++) {
         struct crier_slice value;
-        int r = parameter(ex, "event", n, &value);
+        int r = crier_exchange_text(ex, "event", n, &value);
 
         if (r < 0)
             return r;
@@ -99,6 +84,12 @@ static int read_types(struct crier_exchange *ex, struct wish *w)
         if (w->type_count == CRIER_SUBSCRIPTION_TYPES)
             return bad(ex, CRIER_PROBLEM_BAD_PARAMETER,
                        "One stream can name at most 100 event types.");
+        for (size_t i = 0; i < value.len; i++) {
+            if (value.data[i] == '\r' || value.data[i] == '\n' || value.data[i] == '\0')
+                return bad(ex, CRIER_PROBLEM_BAD_PARAMETER,
+                           "An event type cannot hold a line end or a NUL, so no event will "
+                           "ever have this one.");
+        }
         w->types[w->type_count++] = value.len ? value : CRIER_SLICE("message");
     }
 }
@@ -106,7 +97,7 @@ static int read_types(struct crier_exchange *ex, struct wish *w)
 static int read_flag(struct crier_exchange *ex, const char *name, bool *flag)
 {
     struct crier_slice value;
-    int r = parameter(ex, name, 0, &value);
+    int r = crier_exchange_text(ex, name, 0, &value);
 
     if (r < 0 || !value.len)
         return r;
@@ -122,17 +113,12 @@ static int read_flag(struct crier_exchange *ex, const char *name, bool *flag)
 
 static int read_heartbeat(struct crier_exchange *ex, struct wish *w)
 {
-    struct crier_slice value;
     uint64_t seconds = 0;
-    int r = parameter(ex, "heartbeat", 0, &value);
+    int r = crier_exchange_number(ex, "heartbeat", HEARTBEAT_MOST_S, &seconds);
 
-    if (r < 0 || !value.len)
-        return r;
-    if (crier_slice_to_u64(value, &seconds) < 0 || seconds < 1 || seconds > HEARTBEAT_MOST_S)
-        return bad(ex, CRIER_PROBLEM_BAD_PARAMETER,
-                   "'heartbeat' is a number of seconds from 1 to 300.");
-    w->heartbeat_ms = (uint32_t)seconds * 1000;
-    return 0;
+    if (r == 0 && seconds)
+        w->heartbeat_ms = (uint32_t)seconds * 1000;
+    return r;
 }
 
 /* since=last:N */
@@ -182,8 +168,9 @@ since_parse(struct crier_slice value, struct crier_now now, struct crier_since *
     return 0;
 }
 
-/* The header wins, then lastEventId and its spellings, then since; what is empty counts as absent. A last id that is
- * none is never an error: that would stop an EventSource for good. It is a gap. */
+/* The header wins, then lastEventId and its spellings, then since; what is empty counts as
+ * absent. A last id that is none is never an error: that would stop an EventSource for good. It
+ * is a gap. */
 static int read_last_id(struct crier_exchange *ex, struct wish *w)
 {
     static const char *const names[] = {"lastEventId", "last-event-id", "last_event_id",
@@ -192,7 +179,7 @@ static int read_last_id(struct crier_exchange *ex, struct wish *w)
         crier_slice_trim(crier_request_header(ex->request, CRIER_SLICE("Last-Event-ID")));
 
     for (size_t i = 0; !value.len && i < sizeof(names) / sizeof(names[0]); i++) {
-        int r = crier_exchange_parameter(ex, crier_slice_of(names[i]), 0, &value);
+        int r = crier_exchange_parameter(ex, names[i], 0, &value);
 
         if (r == -EINVAL)
             value = CRIER_SLICE("%"); /* there was one, and it is no id */
@@ -215,7 +202,7 @@ static int read_since(struct crier_exchange *ex, struct wish *w)
 {
     struct crier_slice value;
     struct crier_since since;
-    int r = parameter(ex, "since", 0, &value);
+    int r = crier_exchange_text(ex, "since", 0, &value);
 
     if (r < 0 || !value.len)
         return r;
@@ -259,7 +246,7 @@ static int subscribe(struct crier_exchange *ex,
                      enum crier_media media,
                      struct crier_subscription **ret)
 {
-    struct crier_hub *hub = ex->conn->worker->hub;
+    struct crier_shared *hub = ex->conn->worker->hub;
     struct crier_wish wish = {
         .selectors = w->selectors,
         .selector_count = w->selector_count,
@@ -287,7 +274,7 @@ static void answer_head(struct crier_exchange *ex,
                         const struct wish *w,
                         struct crier_subscription *subscription)
 {
-    struct crier_hub *hub = ex->conn->worker->hub;
+    struct crier_shared *hub = ex->conn->worker->hub;
     struct crier_dress dress = {.form = subscription->form, .chunked = subscription->chunked};
     struct crier_start start;
 
@@ -314,7 +301,8 @@ static void open_stream(struct crier_exchange *ex,
                                     .connected = w->connected};
     uint32_t heartbeat = w->heartbeat_ms;
 
-    /* Up to a tenth earlier: many streams that became quiet together do not all stir at once. */
+    /* Up to a tenth earlier: many streams that became quiet together do not all stir at once.
+     * */
     crier_stream_open(ex, subscription, &opening,
                       heartbeat - crier_worker_jitter(ex->conn->worker, 0, heartbeat / 10));
 }

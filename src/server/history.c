@@ -1,26 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * History as one JSON array (Accept: application/json), oldest first, and the end. A page ends at `limit` events or
- * at PAGE_BYTES; `Link: rel="next"` leads on while there is more.
+ * History as one JSON array (Accept: application/json), oldest first, and the end. A page ends
+ * at `limit` events or at PAGE_BYTES; `Link: rel="next"` leads on while there is more.
  */
 #include "event/render.h"
-#include "http/response.h"
 #include "http/target.h"
-#include "server/stream.h"
+#include "server/follow.h"
 #include <string.h>
 
-enum {
-    LIMIT_DEFAULT = 1000,
-    LIMIT_MOST = 10000,
-    PAGE_BYTES = 2 * 1024 * 1024, /* a page ends after the event that reaches it */
-    PAGES_BYTES =
-        32 * 1024 *
-        1024, /* of a worker, not taken by their readers yet: then history has to wait */
-};
+enum { LIMIT_DEFAULT = 1000, LIMIT_MOST = 10000 };
 
 struct page {
     struct crier_buf body;
-    size_t count, limit;
+    uint64_t count, limit, max_bytes;
     struct crier_id last;
     bool more;
 };
@@ -34,7 +26,7 @@ static int add_record(void *ctx, const struct crier_record *record)
                                          .wall_ms = record->wall_ms,
                                          .sse = record->sse};
 
-    if (page->count == page->limit || (page->count && page->body.len > PAGE_BYTES)) {
+    if (page->count == page->limit || (page->count && page->body.len > page->max_bytes)) {
         page->more = true;
         return CRIER_SCAN_STOP;
     }
@@ -43,22 +35,6 @@ static int add_record(void *ctx, const struct crier_record *record)
     crier_render_json(&page->body, &fields);
     page->last = record->id;
     return page->body.failed ? CRIER_SCAN_STOP : 0;
-}
-
-static int read_limit(struct crier_exchange *ex, size_t *ret_limit)
-{
-    struct crier_slice value;
-    uint64_t limit = LIMIT_DEFAULT;
-
-    if (crier_exchange_parameter(ex, CRIER_SLICE("limit"), 0, &value) < 0 ||
-        (value.len &&
-         (crier_slice_to_u64(value, &limit) < 0 || limit < 1 || limit > LIMIT_MOST))) {
-        crier_exchange_refuse_for(ex, CRIER_PROBLEM_BAD_PARAMETER,
-                                  "'limit' is a number from 1 to 10000.");
-        return -EINVAL;
-    }
-    *ret_limit = (size_t)limit;
-    return 0;
 }
 
 /* Raw, as it came, but for what would end the link. */
@@ -142,16 +118,12 @@ static void answer_page(struct crier_exchange *ex,
                         bool resume)
 {
     struct crier_buf headers;
-    char id[CRIER_ID_TEXT];
-    size_t id_len = crier_id_format(start->id, id);
 
     crier_buf_append(&page->body, CRIER_SLICE("]\n"));
     crier_buf_init(&headers, ex->conn->worker->hub->mem);
-    crier_response_header(&headers, CRIER_SLICE("Crier-Last-Event-ID"),
-                          (struct crier_slice){id, id_len});
-    crier_response_header(&headers, CRIER_SLICE("Crier-Resumed"),
-                          start->gap ? CRIER_SLICE("gap")
-                                     : (resume ? CRIER_SLICE("exact") : CRIER_SLICE("none")));
+    crier_exchange_start_headers(&headers, start, resume);
+    if (page->more && page->count < page->limit)
+        crier_stat_add(&ex->conn->worker->stats.pages_cut, 1);
     /* The newest of each topic are no row that could be read on from their last. */
     if (page->more && !start->pick_count)
         write_next(ex, page, &headers);
@@ -176,7 +148,7 @@ void crier_history(struct crier_exchange *ex,
 
     memset(&start, 0, sizeof(start));
     memset(&page, 0, sizeof(page));
-    if (worker->page_bytes > PAGES_BYTES) {
+    if (worker->page_bytes > worker->hub->config->max_pages_bytes) {
         crier_exchange_refuse(
             ex, CRIER_PROBLEM_BUSY,
             CRIER_SLICE(
@@ -185,7 +157,9 @@ void crier_history(struct crier_exchange *ex,
         crier_subscription_free(subscription);
         return;
     }
-    if (read_limit(ex, &page.limit) < 0) {
+    page.limit = LIMIT_DEFAULT;
+    page.max_bytes = worker->hub->config->max_page_bytes;
+    if (crier_exchange_number(ex, "limit", LIMIT_MOST, &page.limit) < 0) {
         crier_subscription_free(subscription);
         return;
     }

@@ -128,7 +128,8 @@ static void limit_entry_drop(struct crier_limits *limits, struct limit_entry *en
         return;
     assert(entry->count > 0);
     entry->count--;
-    /* Not at the limit itself: each refused connection that leaves would make room for a new warning. */
+    /* Not at the limit itself: each refused connection that leaves would make room for a new
+     * warning. */
     if (entry->count < limits->max_per_address)
         entry->warned = false;
     if (entry->count > 0)
@@ -166,42 +167,46 @@ static int limit_outcome(struct crier_limits *limits, struct crier_limit_ticket 
 
 /* ---- tickets ------------------------------------------------------------------------- */
 
-int crier_limits_enter(struct crier_limits *limits,
-                       const struct crier_ip *ip,
-                       struct crier_limit_ticket *ticket)
+/* Counts the ticket under this address, and no longer where it was counted before. */
+static int limit_ticket_place(struct crier_limits *limits,
+                              const struct crier_ip *ip,
+                              struct crier_limit_ticket *ticket)
 {
     struct limit_entry *entry = NULL;
-    int r = 0;
 
-    pthread_mutex_lock(&limits->mutex);
-    if (ip->family != 0)
-        r = limit_entry_hold(limits, ip, &entry);
-    if (!r) {
-        *ticket = (struct crier_limit_ticket){.address = entry, .counted = true};
-        limits->all++;
-        r = limit_outcome(limits, ticket);
+    if (ip->family != 0) {
+        int r = limit_entry_hold(limits, ip, &entry);
+
+        if (r < 0)
+            return r;
     }
-    pthread_mutex_unlock(&limits->mutex);
-    return r;
+    limit_entry_drop(limits, ticket->address);
+    limits->all += !ticket->counted;
+    *ticket = (struct crier_limit_ticket){.address = entry, .counted = true};
+    return limit_outcome(limits, ticket);
 }
 
 int crier_limits_move(struct crier_limits *limits,
                       const struct crier_ip *ip,
                       struct crier_limit_ticket *ticket)
 {
-    struct limit_entry *entry = NULL;
-    int r = 0;
+    int r;
 
     pthread_mutex_lock(&limits->mutex);
-    if (ip->family != 0)
-        r = limit_entry_hold(limits, ip, &entry);
-    if (!r) {
-        limit_entry_drop(limits, ticket->address);
-        limits->all += !ticket->counted;
-        *ticket = (struct crier_limit_ticket){.address = entry, .counted = true};
-        r = limit_outcome(limits, ticket);
-    }
+    r = limit_ticket_place(limits, ip, ticket);
     pthread_mutex_unlock(&limits->mutex);
+    return r;
+}
+
+int crier_limits_enter(struct crier_limits *limits,
+                       const struct crier_ip *ip,
+                       struct crier_limit_ticket *ticket)
+{
+    struct crier_limit_ticket fresh = {0};
+    int r = crier_limits_move(limits, ip, &fresh);
+
+    if (r >= 0)
+        *ticket = fresh;
     return r;
 }
 

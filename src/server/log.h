@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Log lines: `time=... level=warning event=refused reason="unknown-host" peer=192.0.2.1 ...`, one write(2) each to
- * standard error. Values that are not plain are quoted and escaped, so that nothing an outsider sends can forge a line or
- * a key; they are cut at 200 bytes. Lines an outsider can cause are rate-limited by kind, and what was held back is counted
- * and told ("suppressed=1234"). Any thread.
+ * Log lines: `time=... level=warning event=refused reason="unknown-host" peer=192.0.2.1 ...`,
+ * one write(2) each to standard error. Values that are not plain are quoted and escaped, so
+ * that nothing an outsider sends can forge a line or a key; they are cut at 200 bytes. Lines an
+ * outsider can cause are rate-limited by kind, and what was held back is counted and told
+ * ("suppressed=1234"). Any thread.
  */
 #ifndef CRIER_SERVER_LOG_H
 #define CRIER_SERVER_LOG_H
@@ -12,14 +13,14 @@
 
 struct crier_log; /* one for a server */
 
-enum crier_log_kind {                            /* rate limits are kept for each */
-                      CRIER_LOG_KIND_SERVER = 0, /* never limited: start, drain, end */
-                      CRIER_LOG_KIND_CONNECT,
-                      CRIER_LOG_KIND_REFUSED,
-                      CRIER_LOG_KIND_LIMIT,
-                      CRIER_LOG_KIND_ACCEPT,
-                      CRIER_LOG_KIND_ERROR,
-                      CRIER_LOG_KIND_COUNT,
+/* Rate limits are kept for each. */
+enum crier_log_kind {
+    CRIER_LOG_KIND_SERVER = 0, /* never limited: start, drain, end */
+    CRIER_LOG_KIND_CONNECT,
+    CRIER_LOG_KIND_REFUSED,
+    CRIER_LOG_KIND_LIMIT,
+    CRIER_LOG_KIND_ACCEPT,
+    CRIER_LOG_KIND_COUNT,
 };
 
 struct crier_log_field {
@@ -45,7 +46,8 @@ void crier_log_write(struct crier_log *,
                      const char *event,
                      const struct crier_log_field *fields,
                      size_t count);
-/* crier_log(log, level, kind, now, "start", CRIER_LOG_TEXT("address", a), CRIER_LOG_NUMBER("workers", 4)) */
+/* crier_log(log, level, kind, now, "start", CRIER_LOG_TEXT("address", a),
+ * CRIER_LOG_NUMBER("workers", 4)) */
 #define crier_log(log, level, kind, now, event, ...)                                           \
     crier_log_write(log, level, kind, now, event,                                              \
                     (const struct crier_log_field[]){__VA_ARGS__},                             \

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The pages: the live page (web/, put together at build time) and the explanations of problems. */
+/* The pages: the live page (web/, put together at build time) and the explanations of problems.
+ * */
+#include "server/pages.h"
 #include "http/response.h"
 #include "live_page.h"
-#include "server/exchange.h"
 
 static void answer_page(struct crier_exchange *ex, struct crier_slice body, const char *csp)
 {
@@ -37,8 +38,6 @@ void crier_page_problem(struct crier_exchange *ex)
     }
     crier_buf_init(&body, ex->conn->worker->hub->mem);
     crier_problem_page(&body, problem);
-    answer_page(
-        ex, crier_buf_slice(&body),
-        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+    answer_page(ex, crier_buf_slice(&body), crier_problem_page_csp());
     crier_buf_deinit(&body);
 }

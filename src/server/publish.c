@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * POST and PUT: one event (the body is its data, byte for byte), or a batch (NDJSON, or an event stream, published
- * while it is read). DELETE.
+ * POST and PUT: one event (the body is its data, byte for byte), or a batch (NDJSON, or an
+ * event stream, published while it is read). DELETE.
  *
- * A single publish is gathered (publisher.h) when its body is complete and answered once it is in the journal;
- * meanwhile the connection may read on. A batch stands still at its end until all of it is in.
+ * A single publish is gathered (publisher.h) when its body is complete and answered once it is
+ * in the journal; meanwhile the connection may read on. A batch stands still at its end until
+ * all of it is in.
  *
- * The first bad line of a batch ends it: what came before is published, what comes after is not, and the
- * answer says both.
+ * The first bad line of a batch ends it: what came before is published, what comes after is
+ * not, and the answer says both.
  */
+#include "server/publish.h"
 #include "base/utf8.h"
-#include "http/response.h"
 #include "http/target.h"
 #include "hub/topic.h"
-#include "server/exchange.h"
 #include <string.h>
 
 struct crier_publishing {
@@ -36,7 +36,7 @@ static void refuse(struct crier_exchange *ex, enum crier_problem problem, const 
     crier_exchange_refuse_for(ex, problem, detail);
 }
 
-/* ---- what is asked for -------------------------------------------------------------------- */
+/* ---- what is asked for ------------------------------------------------------------------ */
 
 static int
 take_retry(struct crier_publishing *p, struct crier_slice value, const char **ret_fault)
@@ -124,37 +124,31 @@ static int check_names(struct crier_exchange *ex, bool is_batch)
     return 0;
 }
 
+/* A header's value as a parameter's; kept, because the request is forgotten before the event is
+ * appended. NULL data: there is none. Only an empty key is a fault of its own: an empty type or
+ * retry is none. */
+static struct crier_slice header_value(struct crier_exchange *ex, int i)
+{
+    struct crier_slice header = {NULL, 0};
+
+    if (metadata[i].header.data)
+        header = crier_request_header(ex->request, metadata[i].header);
+    if (header.len)
+        return crier_exchange_keep(ex, header);
+    return metadata[i].take == take_key ? header : (struct crier_slice){NULL, 0};
+}
+
 /* The query says it, else the header. */
 static int read_metadata(struct crier_exchange *ex, struct crier_publishing *p)
 {
     for (int i = 0; i < METADATA; i++) {
         struct crier_slice value;
         const char *fault;
-        int r = crier_exchange_parameter(ex, metadata[i].parameter, 0, &value);
 
-        if (r < 0) {
-            refuse(
-                ex, CRIER_PROBLEM_BAD_PARAMETER,
-                "A query parameter has a '%' that is not followed by two hexadecimal digits.");
-            return r;
-        }
-        if (!value.data && metadata[i].header.data) {
-            struct crier_slice header = crier_request_header(ex->request, metadata[i].header);
-
-            if (header.len) {
-                /* The request is forgotten before the event is appended. */
-                size_t at = ex->text.len;
-
-                if (ex->text.cap - at < header.len) {
-                    refuse(ex, CRIER_PROBLEM_INTERNAL, NULL);
-                    return -ENOMEM;
-                }
-                crier_buf_append(&ex->text, header);
-                value = (struct crier_slice){ex->text.data + at, header.len};
-            } else if (header.data && i == 2) {
-                value = header; /* an empty key is a fault, not an absent one */
-            }
-        }
+        if (crier_exchange_text(ex, metadata[i].parameter.data, 0, &value) < 0)
+            return -EINVAL;
+        if (!value.data)
+            value = header_value(ex, i);
         if (!value.data)
             continue;
         if (metadata[i].take(p, value, &fault) < 0) {
@@ -221,32 +215,24 @@ static int check_request(struct crier_exchange *ex, int kind)
     return 0;
 }
 
+static void publishing_free(struct crier_exchange *ex)
+{
+    struct crier_shared *hub = ex->conn->worker->hub;
+    struct crier_publishing *p = ex->publish;
+
+    if (ex->publishing)
+        atomic_fetch_sub_explicit(&hub->publishing, 1, memory_order_relaxed);
+    if (p->is_batch)
+        crier_batch_deinit(&p->batch);
+    crier_buf_deinit(&p->body);
+    ex->publish = crier_mem_free(hub->mem, p);
+}
+
 static int publishing_new(struct crier_exchange *ex, int kind)
 {
     const struct crier_mem *mem = ex->conn->worker->hub->mem;
     struct crier_publishing *p = crier_mem_zalloc(mem, sizeof(*p));
-    size_t headers = 0;
 
-    /* Room for what headers say, reserved now so that text does not move later. */
-    for (int i = 0; i < METADATA; i++) {
-        if (metadata[i].header.data)
-            headers += crier_request_header(ex->request, metadata[i].header).len;
-    }
-    if (headers && ex->text.cap - ex->text.len < headers + 2 * ex->request->query.len) {
-        const char *old = ex->text.data;
-        ptrdiff_t rest = ex->rest.data ? ex->rest.data - old : 0;
-        ptrdiff_t origin =
-            ex->admission.allow_origin.data ? ex->admission.allow_origin.data - old : 0;
-
-        if (crier_buf_reserve(&ex->text, headers + 2 * ex->request->query.len) < 0) {
-            crier_mem_free(mem, p);
-            return -ENOMEM;
-        }
-        if (ex->rest.data)
-            ex->rest.data = ex->text.data + rest;
-        if (ex->admission.allow_origin.data)
-            ex->admission.allow_origin.data = ex->text.data + origin;
-    }
     if (!p)
         return -ENOMEM;
     p->is_batch = kind != 0;
@@ -259,12 +245,13 @@ static int publishing_new(struct crier_exchange *ex, int kind)
         return -ENOMEM;
     }
     ex->publish = p;
+    ex->free_publish = publishing_free;
     return 0;
 }
 
 void crier_publish_begin(struct crier_exchange *ex)
 {
-    struct crier_hub *hub = ex->conn->worker->hub;
+    struct crier_shared *hub = ex->conn->worker->hub;
     int kind = batch_kind(ex->request);
 
     if (check_request(ex, kind) < 0)
@@ -282,29 +269,7 @@ void crier_publish_begin(struct crier_exchange *ex)
         crier_exchange_continue(ex);
 }
 
-void crier_publish_free(struct crier_exchange *ex)
-{
-    struct crier_publishing *p = ex->publish;
-
-    if (!p)
-        return;
-    if (p->is_batch)
-        crier_batch_deinit(&p->batch);
-    crier_buf_deinit(&p->body);
-    ex->publish = crier_mem_free(ex->conn->worker->hub->mem, p);
-}
-
-/* ---- answers ------------------------------------------------------------------------------ */
-
-static void write_id(struct crier_buf *buf, const char *name, const struct crier_id *id)
-{
-    char text[CRIER_ID_TEXT];
-
-    if (id)
-        crier_buf_printf(buf, ",\"%s\":\"%.*s\"", name, (int)crier_id_format(*id, text), text);
-    else
-        crier_buf_printf(buf, ",\"%s\":null", name);
-}
+/* ---- answers ---------------------------------------------------------------------------- */
 
 static void write_counts(struct crier_buf *buf, const struct crier_publishing *p)
 {
@@ -312,8 +277,8 @@ static void write_counts(struct crier_buf *buf, const struct crier_publishing *p
 
     crier_buf_printf(buf, "\"published\":%llu,\"duplicates\":%llu",
                      (unsigned long long)p->published, (unsigned long long)p->duplicates);
-    write_id(buf, "first", any ? &p->first : NULL);
-    write_id(buf, "last", any ? &p->last : NULL);
+    crier_exchange_id_member(buf, "first", any ? &p->first : NULL);
+    crier_exchange_id_member(buf, "last", any ? &p->last : NULL);
 }
 
 static void answer_created(struct crier_exchange *ex, const struct crier_buf *body)
@@ -361,7 +326,6 @@ static void refuse_batch(struct crier_exchange *ex,
                          uint64_t line)
 {
     struct crier_buf extra;
-    struct crier_slice headers = CRIER_SLICE("");
 
     if (ex->conn->waiting)
         crier_publisher_flush(ex->conn->worker); /* so that the counts are true */
@@ -371,10 +335,8 @@ static void refuse_batch(struct crier_exchange *ex,
         crier_buf_printf(&extra, ",\"line\":%llu", (unsigned long long)line);
     if (ex->publish->batch.incomplete)
         crier_buf_append(&extra, CRIER_SLICE(",\"incomplete\":true"));
-    if (crier_problem_status(problem) == 503)
-        headers = CRIER_SLICE("Retry-After: 5\r\n");
     crier_exchange_refuse(ex, problem, crier_slice_of(detail), crier_buf_slice(&extra),
-                          headers);
+                          CRIER_SLICE(""));
     crier_buf_deinit(&extra);
 }
 
@@ -384,6 +346,7 @@ static enum crier_problem problem_of(int result)
     case -EMSGSIZE:
         return CRIER_PROBLEM_TOO_LARGE;
     case CRIER_APPEND_FULL:
+    case -ENOMEM: /* history has no memory for it now: that is full, and it may pass */
         return CRIER_PROBLEM_JOURNAL_FULL;
     default:
         return CRIER_PROBLEM_INTERNAL;
@@ -417,13 +380,10 @@ void crier_publish_done(struct crier_exchange *ex, const struct crier_draft *dra
     if (draft->result == 0 || draft->result == CRIER_APPEND_DUPLICATE)
         answer_single(ex, draft);
     else
-        crier_exchange_refuse(ex, problem_of(draft->result), CRIER_SLICE(""), CRIER_SLICE(""),
-                              draft->result == CRIER_APPEND_FULL
-                                  ? CRIER_SLICE("Retry-After: 5\r\n")
-                                  : CRIER_SLICE(""));
+        refuse(ex, problem_of(draft->result), NULL);
 }
 
-/* ---- the body ----------------------------------------------------------------------------- */
+/* ---- the body --------------------------------------------------------------------------- */
 
 /* Publishes what is complete. -EINVAL: the exchange has been refused (and may be gone). */
 static int pump_batch(struct crier_exchange *ex)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/publisher.h"
-#include "server/exchange.h"
+#include "server/publish.h"
 
 void crier_publisher_init(struct crier_publisher *p, const struct crier_mem *mem)
 {

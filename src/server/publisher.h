@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A worker's publishes of one tick, gathered and appended under the journal's mutex once (design.md, "A worker's
- * tick", 2). What is gathered is answered by crier_publisher_flush, in order: whoever writes another answer on
- * a connection that has publishes in here flushes first.
+ * A worker's publishes of one tick, gathered and appended under the journal's mutex once
+ * (design.md, "A worker's tick", 2). What is gathered is answered by crier_publisher_flush, in
+ * order: whoever writes another answer on a connection that has publishes in here flushes
+ * first.
  */
 #ifndef CRIER_SERVER_PUBLISHER_H
 #define CRIER_SERVER_PUBLISHER_H
@@ -41,7 +42,8 @@ struct crier_publish {
 
 void crier_publisher_init(struct crier_publisher *, const struct crier_mem *);
 void crier_publisher_deinit(struct crier_publisher *);
-/* Copies. Flushes by itself when it is full. 0; -EMSGSIZE: over the event limit once encoded; -ENOMEM. */
+/* Copies. Flushes by itself when it is full. 0; -EMSGSIZE: over the event limit once encoded;
+ * -ENOMEM. */
 int crier_publisher_add(struct crier_worker *,
                         struct crier_exchange *,
                         const struct crier_publish *) CRIER_MUST_CHECK;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A server from its start to its end. The main thread starts the workers and then waits for signals; once a
- * second it lets history age, and it runs the demo publisher if there is one. Signals are blocked everywhere and
- * taken by sigtimedwait here, so that no handler runs in the middle of anything.
+ * A server from its start to its end. The main thread starts the workers and then waits for
+ * signals; once a second it lets history age, and it runs the demo publisher if there is one.
+ * Signals are blocked everywhere and taken by sigtimedwait here, so that no handler runs in the
+ * middle of anything.
  *
  *   SIGTERM, SIGINT  drain (worker.c); a second one ends at once, with status 1
  *   SIGHUP           the token file is read again
  *   SIGUSR1          from a worker: it has drained
- *   SIGPIPE          ignored: every send says MSG_NOSIGNAL, and standard error may be a closed pipe
+ *   SIGPIPE          ignored: sends say MSG_NOSIGNAL, and standard error may be a closed pipe
  */
 #include "server/server.h"
 #include "net/sys.h"
@@ -24,7 +25,7 @@
               __VA_ARGS__)
 
 struct server {
-    struct crier_hub hub;
+    struct crier_shared hub;
     struct crier_config config;
     struct crier_hash_key hash_key;
     struct crier_demo demo;
@@ -43,7 +44,7 @@ static int fail(struct server *server, const char *what, int error)
     return error;
 }
 
-/* ---- listeners ---------------------------------------------------------------------------- */
+/* ---- listeners -------------------------------------------------------------------------- */
 
 static int listen_failed(struct server *server, const struct crier_address *address, int r)
 {
@@ -66,7 +67,7 @@ static int listen_failed(struct server *server, const struct crier_address *addr
 /* "localhost:0" is two addresses that share whatever free port the first one got. */
 static struct crier_address wanted_address(const struct server *server, size_t i)
 {
-    const struct crier_hub *hub = &server->hub;
+    const struct crier_shared *hub = &server->hub;
     struct crier_address address = server->config.listens[i];
 
     if (address.port == 0 && address.ip.family == 6 && i > 0 && hub->listener_count > 0 &&
@@ -77,7 +78,7 @@ static struct crier_address wanted_address(const struct server *server, size_t i
 
 static int add_listener(struct server *server, size_t i, bool handed_in)
 {
-    struct crier_hub *hub = &server->hub;
+    struct crier_shared *hub = &server->hub;
     struct crier_listener *l = &hub->listeners[hub->listener_count];
     struct crier_address address;
     int r;
@@ -105,7 +106,7 @@ static int add_listener(struct server *server, size_t i, bool handed_in)
 
 static int open_listeners(struct server *server, size_t handed_in)
 {
-    struct crier_hub *hub = &server->hub;
+    struct crier_shared *hub = &server->hub;
     size_t count = handed_in ? handed_in : server->config.listen_count;
 
     hub->listeners = crier_mem_zalloc(hub->mem, count * sizeof(*hub->listeners));
@@ -132,11 +133,11 @@ static void log_listeners(struct server *server)
     }
 }
 
-/* ---- start -------------------------------------------------------------------------------- */
+/* ---- start ------------------------------------------------------------------------------ */
 
 static int start_shared(struct server *server)
 {
-    struct crier_hub *hub = &server->hub;
+    struct crier_shared *hub = &server->hub;
     struct crier_buf fault;
     uint32_t epoch;
     int r;
@@ -168,7 +169,7 @@ static int start_shared(struct server *server)
 
 static int start_workers(struct server *server)
 {
-    struct crier_hub *hub = &server->hub;
+    struct crier_shared *hub = &server->hub;
     size_t wanted = server->config.workers;
 
     hub->workers = crier_mem_zalloc(hub->mem, wanted * sizeof(*hub->workers));
@@ -197,7 +198,7 @@ static int start_workers(struct server *server)
     return 0;
 }
 
-/* ---- the main thread ---------------------------------------------------------------------- */
+/* ---- the main thread -------------------------------------------------------------------- */
 
 static int demo_publish(void *ctx,
                         struct crier_slice topic,
@@ -268,15 +269,16 @@ static int wait_for_end(struct server *server)
 
 static void start_drain(struct server *server, int signal)
 {
-    struct crier_hub *hub = &server->hub;
+    struct crier_shared *hub = &server->hub;
     uint64_t now = crier_sys_now().boot_ms;
 
+    atomic_store(&hub->drain_until, now + server->config.drain_ms);
+    atomic_store(&hub->draining, true);
+    /* Said when it holds: who waits for this line meets draining answers only. */
     SERVER_LOG(server, CRIER_LOG_INFO, "draining",
                CRIER_LOG_TEXT("signal", signal == SIGTERM ? CRIER_SLICE("SIGTERM")
                                                           : CRIER_SLICE("SIGINT")),
                CRIER_LOG_NUMBER("most_ms", server->config.drain_ms));
-    atomic_store(&hub->drain_until, now + server->config.drain_ms);
-    atomic_store(&hub->draining, true);
     for (size_t i = 0; i < hub->worker_count; i++)
         crier_worker_wake(&hub->workers[i]);
 }
@@ -299,7 +301,8 @@ static bool all_drained(const struct server *server)
     return true;
 }
 
-/* While the workers drain: a second signal ends at once. A worker that has drained says so by SIGUSR1. */
+/* While the workers drain: a second signal ends at once. A worker that has drained says so by
+ * SIGUSR1. */
 static void wait_for_workers(struct server *server)
 {
     while (!all_drained(server)) {
@@ -323,12 +326,12 @@ static void run(struct server *server)
                CRIER_LOG_TEXT("reason", CRIER_SLICE("drained")));
 }
 
-/* ---- from start to end -------------------------------------------------------------------- */
+/* ---- from start to end ------------------------------------------------------------------ */
 
 /* Also after a start that failed half way. Workers first; the sockets last. */
 static void server_deinit(struct server *server)
 {
-    struct crier_hub *hub = &server->hub;
+    struct crier_shared *hub = &server->hub;
 
     if (hub->worker_count) {
         atomic_store(&hub->draining,
@@ -338,10 +341,8 @@ static void server_deinit(struct server *server)
                 crier_worker_wake(&hub->workers[i]);
         }
         join_workers(server);
-        for (size_t i = 0; i < hub->worker_count; i++) {
-            if (hub->workers[i].conns.next)
-                crier_worker_deinit(&hub->workers[i]);
-        }
+        for (size_t i = 0; i < hub->worker_count; i++)
+            crier_worker_deinit(&hub->workers[i]);
         crier_mem_free(hub->mem, hub->workers);
     }
     crier_limits_free(hub->limits);
@@ -367,9 +368,10 @@ static int server_start(struct server *server)
     return 0;
 }
 
-/* Large blocks (history's segments, windows of a burst) each get pages of their own, which go back to the system
- * when they are freed. By default glibc raises this threshold at the first such free, and from then on they lie
- * in the heap, held in place by whatever small thing was allocated behind them. */
+/* Large blocks (history's segments, windows of a burst) each get pages of their own, which go
+ * back to the system when they are freed. By default glibc raises this threshold at the first
+ * such free, and from then on they lie in the heap, held in place by whatever small thing was
+ * allocated behind them. */
 static void tune_allocator(void)
 {
 #ifdef __GLIBC__

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counters. Each worker writes its own, without a lock; whoever answers /-/stats adds them up. The lists are
- * X-macros, so that a counter cannot be counted and not shown.
+ * Counters. Each worker writes its own, without a lock; whoever answers /-/stats adds them up.
+ * The lists are X-macros, so that a counter cannot be counted and not shown.
  */
 #ifndef CRIER_SERVER_STATS_H
 #define CRIER_SERVER_STATS_H
@@ -29,10 +29,12 @@
     X(head_timeouts)                                                                           \
     X(body_timeouts)                                                                           \
     X(idle_timeouts)                                                                           \
-    X(stalled)   /* closed: the peer took nothing for too long */                              \
-    X(broken)    /* closed: history lost an event the stream had half sent */                  \
-    X(throttled) /* a publisher was not read for a while: workers were behind */               \
-    X(windows_dropped)
+    X(stalled)         /* closed: the peer took nothing for too long */                        \
+    X(broken)          /* closed: history lost an event the stream had half sent */            \
+    X(throttled)       /* a publisher was not read for a while: workers were behind */         \
+    X(windows_dropped) /* streams behind were sent back to history */                          \
+    X(pins_refused)    /* the rest of a cut event was too much to keep: it is read again */    \
+    X(pages_cut)       /* history pages that ended at --max-page-size */
 
 /* Now. */
 #define CRIER_GAUGES(X)                                                                        \

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* /-/health, /-/topics, /-/stats: the hub about itself, as JSON. */
-#include "http/response.h"
-#include "http/target.h"
+#include "server/status.h"
 #include "hub/topic.h"
-#include "server/exchange.h"
 #include <string.h>
 
 enum { TOPICS_DEFAULT = 100, TOPICS_MOST = 1000 };
@@ -33,17 +31,7 @@ void crier_status_health(struct crier_exchange *ex)
     crier_buf_deinit(&body);
 }
 
-/* ---- topics ------------------------------------------------------------------------------- */
-
-static void write_id(struct crier_buf *buf, const char *name, const struct crier_id *id)
-{
-    char text[CRIER_ID_TEXT];
-
-    if (id)
-        crier_buf_printf(buf, ",\"%s\":\"%.*s\"", name, (int)crier_id_format(*id, text), text);
-    else
-        crier_buf_printf(buf, ",\"%s\":null", name);
-}
+/* ---- topics ----------------------------------------------------------------------------- */
 
 static bool is_first(void *ctx, struct crier_slice topic)
 {
@@ -55,7 +43,7 @@ static bool is_first(void *ctx, struct crier_slice topic)
 }
 
 /* Does somebody follow it by name? A pattern that would cover it names nothing. */
-static bool is_followed(struct crier_hub *hub, struct crier_slice name)
+static bool is_followed(struct crier_shared *hub, struct crier_slice name)
 {
     struct crier_slice look = name;
 
@@ -65,7 +53,8 @@ static bool is_followed(struct crier_hub *hub, struct crier_slice name)
 }
 
 /* true: it is known: somebody follows it by name, or it holds events. */
-static bool write_topic(struct crier_hub *hub, struct crier_buf *body, struct crier_slice name)
+static bool
+write_topic(struct crier_shared *hub, struct crier_buf *body, struct crier_slice name)
 {
     struct crier_topic_info info;
     uint64_t subscribers = crier_presence_count(hub->presence, name);
@@ -78,8 +67,8 @@ static bool write_topic(struct crier_hub *hub, struct crier_buf *body, struct cr
     crier_buf_printf(body, ",\"subscribers\":%llu,\"events\":%llu,\"bytes\":%llu",
                      (unsigned long long)subscribers, (unsigned long long)info.events,
                      (unsigned long long)info.bytes);
-    write_id(body, "first", held ? &info.first : NULL);
-    write_id(body, "last", held ? &info.last : NULL);
+    crier_exchange_id_member(body, "first", held ? &info.first : NULL);
+    crier_exchange_id_member(body, "last", held ? &info.last : NULL);
     crier_buf_byte(body, '}');
     return held || is_followed(hub, name);
 }
@@ -138,26 +127,18 @@ static struct crier_slice names_get(const struct names *names, size_t i)
 static int read_topics_wish(struct crier_exchange *ex,
                             struct crier_slice *prefix,
                             struct crier_slice *after,
-                            size_t *limit)
+                            uint64_t *limit)
 {
-    struct crier_slice value;
-    uint64_t n = TOPICS_DEFAULT;
-
-    if (crier_exchange_parameter(ex, CRIER_SLICE("prefix"), 0, prefix) < 0 ||
-        crier_exchange_parameter(ex, CRIER_SLICE("after"), 0, after) < 0 ||
-        crier_exchange_parameter(ex, CRIER_SLICE("limit"), 0, &value) < 0 ||
-        (value.len && (crier_slice_to_u64(value, &n) < 0 || n < 1 || n > TOPICS_MOST))) {
-        crier_exchange_refuse_for(ex, CRIER_PROBLEM_BAD_PARAMETER,
-                                  "'limit' is a number from 1 to 1000; 'prefix' and 'after' "
-                                  "are percent-encoded text.");
+    *limit = TOPICS_DEFAULT;
+    if (crier_exchange_text(ex, "prefix", 0, prefix) < 0 ||
+        crier_exchange_text(ex, "after", 0, after) < 0)
         return -EINVAL;
-    }
-    *limit = (size_t)n;
-    return 0;
+    return crier_exchange_number(ex, "limit", TOPICS_MOST, limit);
 }
 
-/* Merges the topics that hold events with those that are followed by name; both come in order. */
-static void write_topics(struct crier_hub *hub,
+/* Merges the topics that hold events with those that are followed by name; both come in order.
+ * */
+static void write_topics(struct crier_shared *hub,
                          struct crier_buf *body,
                          const struct names *held,
                          const struct names *followed,
@@ -190,11 +171,11 @@ static void write_topics(struct crier_hub *hub,
 
 void crier_status_topics(struct crier_exchange *ex)
 {
-    struct crier_hub *hub = ex->conn->worker->hub;
+    struct crier_shared *hub = ex->conn->worker->hub;
     struct crier_slice prefix, after;
     struct names *held, *followed;
     struct crier_buf body;
-    size_t limit;
+    uint64_t limit;
 
     if (read_topics_wish(ex, &prefix, &after, &limit) < 0)
         return;
@@ -221,7 +202,7 @@ void crier_status_topics(struct crier_exchange *ex)
     crier_mem_free(hub->mem, held);
 }
 
-/* ---- stats -------------------------------------------------------------------------------- */
+/* ---- stats ------------------------------------------------------------------------------ */
 
 static void write_number(struct crier_buf *body, const char *name, uint64_t value)
 {
@@ -232,7 +213,7 @@ static void write_number(struct crier_buf *body, const char *name, uint64_t valu
 }
 
 /* Adds up one counter, by its place in struct crier_worker_stats. */
-static uint64_t sum(const struct crier_hub *hub, size_t offset)
+static uint64_t sum(const struct crier_shared *hub, size_t offset)
 {
     uint64_t total = 0;
 
@@ -245,7 +226,7 @@ static uint64_t sum(const struct crier_hub *hub, size_t offset)
     return total;
 }
 
-static void write_workers(struct crier_buf *body, struct crier_hub *hub)
+static void write_workers(struct crier_buf *body, struct crier_shared *hub)
 {
 #define STAT(name)                                                                             \
     write_number(body, #name, sum(hub, offsetof(struct crier_worker_stats, name)));
@@ -268,7 +249,7 @@ static void write_workers(struct crier_buf *body, struct crier_hub *hub)
     crier_buf_byte(body, '}');
 }
 
-static void write_history(struct crier_buf *body, struct crier_hub *hub)
+static void write_history(struct crier_buf *body, struct crier_shared *hub)
 {
     struct crier_journal_stats s;
 
@@ -288,31 +269,71 @@ static void write_history(struct crier_buf *body, struct crier_hub *hub)
     write_number(body, "forgotten", s.forgotten);
     write_number(body, "full", s.full);
     write_number(body, "lapped", s.lapped);
+    write_number(body, "kept_dropped", s.kept_dropped);
     write_number(body, "keys", s.keys);
+    write_number(body, "keys_dropped", s.keys_dropped);
+    write_number(body, "keys_expired", s.keys_expired);
     write_number(body, "floors", s.floors);
-    write_id(body, "first", s.events ? &s.first : NULL);
-    write_id(body, "last", s.events ? &s.last : NULL);
+    write_number(body, "floors_dropped", s.floors_dropped);
+    crier_exchange_id_member(body, "first", s.events ? &s.first : NULL);
+    crier_exchange_id_member(body, "last", s.events ? &s.last : NULL);
     crier_buf_byte(body, '}');
+}
+
+static void write_size_limits(struct crier_buf *body, const struct crier_config *c)
+{
+    write_number(body, "connections", c->max_connections);
+    write_number(body, "connections_per_address", c->max_per_address);
+    write_number(body, "target_bytes", c->http.target_bytes);
+    write_number(body, "head_bytes", c->http.head_bytes);
+    write_number(body, "headers", c->http.headers);
+    write_number(body, "chunk_extension_bytes", c->http.chunk_extension_bytes);
+    write_number(body, "trailer_bytes", c->http.trailer_bytes);
+    write_number(body, "event_bytes", c->journal.max_event_bytes);
+    write_number(body, "history_events", c->journal.max_events);
+    write_number(body, "history_bytes", c->journal.max_bytes);
+    write_number(body, "keep_bytes", c->journal.kept_bytes);
+    write_number(body, "unread_bytes", c->journal.unread_bytes);
+    write_number(body, "keys", c->journal.max_keys);
+    write_number(body, "floors", c->journal.max_floors);
+    write_number(body, "window_bytes", c->fanout.window_bytes);
+    write_number(body, "windows_bytes", c->fanout.windows_bytes);
+    write_number(body, "pin_bytes", c->fanout.pin_bytes);
+    write_number(body, "page_bytes", c->max_page_bytes);
+    write_number(body, "pages_bytes", c->max_pages_bytes);
+    write_number(body, "unsent_bytes", c->socket.notsent_lowat);
+}
+
+static void write_time_limits(struct crier_buf *body, const struct crier_config *c)
+{
+    write_number(body, "history_age_ms", c->journal.max_age_ms);
+    write_number(body, "key_age_ms", c->journal.key_age_ms);
+    write_number(body, "lap_time_ms", c->journal.lap_ms);
+    write_number(body, "head_timeout_ms", c->head_timeout_ms);
+    write_number(body, "body_timeout_ms", c->body_timeout_ms);
+    write_number(body, "publish_pause_ms", c->stream_body_timeout_ms);
+    write_number(body, "idle_timeout_ms", c->idle_timeout_ms);
+    write_number(body, "stall_timeout_ms", c->stall_timeout_ms);
+    write_number(body, "peer_timeout_ms", c->socket.user_timeout_ms);
+    write_number(body, "keepalive_ms", (uint64_t)c->socket.keepalive_s * 1000);
+    write_number(body, "heartbeat_ms", c->heartbeat_ms);
+    write_number(body, "linger_ms", c->linger_ms);
+    write_number(body, "drain_ms", c->drain_ms);
 }
 
 /* Every limit with its value, beside the counters that say when it was reached. */
 static void write_limits(struct crier_buf *body, const struct crier_config *c)
 {
     crier_buf_append(body, CRIER_SLICE(",\"limits\":{"));
-    write_number(body, "connections", c->max_connections);
-    write_number(body, "connections_per_address", c->max_per_address);
-    write_number(body, "event_bytes", c->journal.max_event_bytes);
-    write_number(body, "history_events", c->journal.max_events);
-    write_number(body, "history_bytes", c->journal.max_bytes);
-    write_number(body, "history_age_ms", c->journal.max_age_ms);
-    write_number(body, "keys", c->journal.max_keys);
+    write_size_limits(body, c);
+    write_time_limits(body, c);
     crier_buf_byte(body, '}');
 }
 
 void crier_status_stats(struct crier_exchange *ex)
 {
     struct crier_worker *worker = ex->conn->worker;
-    struct crier_hub *hub = worker->hub;
+    struct crier_shared *hub = worker->hub;
     struct crier_buf body;
 
     crier_publisher_flush(worker);

@@ -2,15 +2,17 @@
 /*
  * A stream's life beside the fan-out.
  *
- *   opened    its request is understood; it waits in `joining` (its exchange and wish stand in `opening`)
- *   joined    in step 3 of a tick, right after the worker has read the journal: its start is located, head and
- *             opening leave in one write, and the fan-out takes it. Nothing can be published between "where the
- *             journal ends" and "where the stream starts": both are the worker's cursor
+ *   opened    its request is understood; it waits in `joining` (its exchange and wish stand
+ *             in `opening`)
+ *   joined    in step 3 of a tick, right after the worker has read the journal: its start is
+ *             located once, and as soon as the worker has read up to it, head and opening
+ *             leave in one write and the fan-out takes it. No event can fall between
+ *             "replayed" and "live": both are read at the worker's cursor
  *   running   the fan-out sends; heartbeats go out when nothing else did
  *   finished  the farewell, as soon as no event is half sent; the connection closes
  *
- * Everything happens on the worker's thread. A stream is freed with its connection, outside of the
- * fan-out's calls.
+ * Everything happens on the worker's thread. A stream is freed with its connection, outside of
+ * the fan-out's calls.
  */
 #include "server/stream.h"
 #include "http/response.h"
@@ -26,7 +28,7 @@ static struct crier_dress dress_of(const struct crier_subscription *subscription
     return (struct crier_dress){.form = subscription->form, .chunked = subscription->chunked};
 }
 
-/* ---- opening ------------------------------------------------------------------------------ */
+/* ---- opening ---------------------------------------------------------------------------- */
 
 static struct crier_opening *opening_new(const struct crier_mem *mem,
                                          const struct crier_opening *wish)
@@ -97,10 +99,9 @@ void crier_stream_head(struct crier_exchange *ex,
                        bool resume)
 {
     struct crier_buf *out = &ex->conn->out;
-    char id[CRIER_ID_TEXT];
-    size_t id_len = crier_id_format(start->id, id);
 
-    /* A stream is the last thing its connection carries; its head has its own words about that. A HEAD is not. */
+    /* A stream is the last thing its connection carries; its head has its own words about that.
+     * A HEAD is not. */
     if (ex->method != CRIER_METHOD_HEAD)
         ex->close = ex->minor == 0;
     crier_exchange_head(ex, 200);
@@ -110,11 +111,7 @@ void crier_stream_head(struct crier_exchange *ex,
     crier_response_header(out, CRIER_SLICE("Cache-Control"),
                           CRIER_SLICE("no-cache, no-store, no-transform"));
     crier_response_header(out, CRIER_SLICE("X-Accel-Buffering"), CRIER_SLICE("no"));
-    crier_response_header(out, CRIER_SLICE("Crier-Last-Event-ID"),
-                          (struct crier_slice){id, id_len});
-    crier_response_header(out, CRIER_SLICE("Crier-Resumed"),
-                          start->gap ? CRIER_SLICE("gap")
-                                     : (resume ? CRIER_SLICE("exact") : CRIER_SLICE("none")));
+    crier_exchange_start_headers(out, start, resume);
     if (dress->chunked) {
         crier_response_header(out, CRIER_SLICE("Transfer-Encoding"), CRIER_SLICE("chunked"));
         if (!ex->close)
@@ -142,7 +139,7 @@ static void write_opening(struct crier_stream *s, const struct crier_start *star
 static void joined(struct crier_stream *s)
 {
     struct crier_worker *worker = stream_worker(s);
-    struct crier_hub *hub = worker->hub;
+    struct crier_shared *hub = worker->hub;
 
     s->opening->subscription = NULL;
     opening_free(s);
@@ -153,7 +150,8 @@ static void joined(struct crier_stream *s)
     crier_conn_arm(s->conn);
 }
 
-/* Where it starts is asked once: under steady load the journal's end is always a little ahead of the worker. */
+/* Where it starts is asked once: under steady load the journal's end is always a little ahead
+ * of the worker. */
 static int locate(struct crier_stream *s)
 {
     struct crier_worker *worker = stream_worker(s);
@@ -206,7 +204,7 @@ bool crier_stream_join(struct crier_stream *s)
     return true;
 }
 
-/* ---- running ------------------------------------------------------------------------------ */
+/* ---- running ---------------------------------------------------------------------------- */
 
 size_t
 crier_stream_send(void *ctx, struct crier_follower *follower, const char *bytes, size_t len)
@@ -245,8 +243,8 @@ void crier_stream_broken(void *ctx, struct crier_follower *follower)
     struct crier_stream *s = CRIER_CONTAINER(follower, struct crier_stream, follower);
     struct crier_worker *worker = ctx;
 
-    /* An event was half sent when history lost it. A cut without a clean end is the one honest answer:
-     * the client drops the half event, comes back, and is told the gap. */
+    /* An event was half sent when history lost it. A cut without a clean end is the one honest
+     * answer: the client drops the half event, comes back, and is told the gap. */
     crier_stat_add(&worker->stats.broken, 1);
     crier_conn_doom(s->conn, "lagged");
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stream: one open response that carries events. It begins when its request is understood, waits in the
- * worker's `joining` for the next step 3 (streams join at the worker's cursor, and nowhere else), gets its
- * head and opening, and from then on is a follower of the fan-out.
+ * A stream: one open response that carries events. It begins when its request is understood,
+ * waits in the worker's `joining` for the next step 3 (streams join at the worker's cursor, and
+ * nowhere else), gets its head and opening, and from then on is a follower of the fan-out.
  */
 #ifndef CRIER_SERVER_STREAM_H
 #define CRIER_SERVER_STREAM_H
@@ -32,7 +32,8 @@ struct crier_opening {
     bool connected; /* tell crier:connected */
 };
 
-/* Makes it and puts it in the queue. Takes subscription and, in any case, the answering of the exchange. requested is copied. */
+/* Makes it and puts it in the queue. Takes subscription and, in any case, the answering of the
+ * exchange. requested is copied. */
 void crier_stream_open(struct crier_exchange *,
                        struct crier_subscription *,
                        const struct crier_opening *,
@@ -47,7 +48,8 @@ void crier_stream_head(struct crier_exchange *,
 void crier_stream_writable(
     struct crier_stream *); /* the connection's out is empty and the socket takes bytes */
 void crier_stream_tick(struct crier_stream *); /* its timer: heartbeat or stall */
-/* Farewell and end: as soon as it has got everything; hurry: as soon as nothing is half sent. */
+/* Farewell and end: as soon as it has got everything; hurry: as soon as nothing is half sent.
+ * */
 void crier_stream_finish(struct crier_stream *, bool hurry);
 void crier_stream_free(struct crier_stream *);
 

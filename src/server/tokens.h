@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Publish tokens: from a file (one a line, at least 16 bytes, '#' comments and blank lines passed over) and the environment. Reread on SIGHUP.
- * Any thread may check while another rereads. Compared in constant time (of each token, whatever its length). */
+/* Publish tokens: from a file (one a line, at least 16 bytes, '#' comments and blank lines
+ * passed over) and the environment. Reread on SIGHUP. Any thread may check while another
+ * rereads. Compared in constant time (of each token, whatever its length). */
 #ifndef CRIER_SERVER_TOKENS_H
 #define CRIER_SERVER_TOKENS_H
 
@@ -8,7 +9,8 @@
 
 struct crier_tokens;
 
-/* file, text: may be NULL. 0; -errno, and *ret_fault (a buffer for a sentence: which file, which line, why) is filled. */
+/* file, text: may be NULL. 0; -errno, and *ret_fault (a buffer for a sentence: which file,
+ * which line, why) is filled. */
 int crier_tokens_new(const struct crier_mem *,
                      const char *file,
                      const char *text,

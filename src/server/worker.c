@@ -3,23 +3,24 @@
  * A worker's loop. One tick:
  *
  *   1. epoll_wait; not at all if work is left over
- *   2. connections: accept, parse, gather publishes, append them under the journal's mutex once (publisher.c)
+ *   2. connections: accept, parse, gather publishes, append them under the journal's mutex
+ *      once (publisher.c)
  *   3. the journal, from the cursor to its end, into the feeds; then newcomers join, right here
  *   4. and 5. a round of bounded slices over feeds and lagging streams (hub/fanout.c)
  *   6. timers: heartbeats and everybody's patience; the drain; the doomed are freed
  *
- * Between two steps the doomed are freed, so that no step meets a connection whose socket is closed.
+ * Between two steps the doomed are freed, so that no step meets a connection whose socket is
+ * closed.
  *
  * Sleeping. Before epoll_wait the worker tells the journal that it sleeps and looks once more
  * (crier_cursor_sleep): a publish by another worker either is seen by that look or wakes it.
  *
- * Drain. Everything that is idle goes at once. Once no publish is in progress, each stream ends when it has got
- * everything; at half the drain time, at the end of the event that was begun. The loop ends when no connection has
- * business any more, or when the time is up.
+ * Drain. Everything that is idle goes at once. Once no publish is in progress, each stream ends
+ * when it has got everything; at half the drain time, at the end of the event that was begun.
+ * The loop ends when no connection has business any more, or when the time is up.
  */
 #include "server/worker.h"
 #include "net/sys.h"
-#include "server/exchange.h"
 #include "server/stream.h"
 #include <malloc.h>
 #include <signal.h>
@@ -58,7 +59,7 @@ static void wake_from_journal(void *ctx)
     crier_worker_wake(ctx);
 }
 
-/* ---- making it ---------------------------------------------------------------------------- */
+/* ---- making it -------------------------------------------------------------------------- */
 
 static int listener_fd(const struct crier_worker *worker, const struct crier_listener *l)
 {
@@ -67,7 +68,7 @@ static int listener_fd(const struct crier_worker *worker, const struct crier_lis
 
 static int start_accepting(struct crier_worker *worker)
 {
-    struct crier_hub *hub = worker->hub;
+    struct crier_shared *hub = worker->hub;
 
     for (size_t i = 0; i < hub->listener_count; i++) {
         struct crier_listener *l = &hub->listeners[i];
@@ -83,7 +84,7 @@ static int start_accepting(struct crier_worker *worker)
 
 static void stop_accepting(struct crier_worker *worker)
 {
-    struct crier_hub *hub = worker->hub;
+    struct crier_shared *hub = worker->hub;
 
     if (!worker->accepting)
         return;
@@ -93,7 +94,7 @@ static void stop_accepting(struct crier_worker *worker)
 }
 
 int crier_worker_init(struct crier_worker *worker,
-                      struct crier_hub *hub,
+                      struct crier_shared *hub,
                       unsigned index,
                       uint64_t seed)
 {
@@ -133,7 +134,8 @@ int crier_worker_init(struct crier_worker *worker,
     r = crier_journal_attach(hub->journal, &worker->cursor);
     if (r < 0)
         return r;
-    r = crier_fanout_new(hub->mem, hub->journal, &worker->cursor, &sink, NULL, &worker->fanout);
+    r = crier_fanout_new(hub->mem, hub->journal, &worker->cursor, &sink, &hub->config->fanout,
+                         &worker->fanout);
     if (r < 0)
         return r;
     return start_accepting(worker);
@@ -149,6 +151,8 @@ void crier_worker_deinit(struct crier_worker *worker)
 {
     const struct crier_mem *mem = worker->hub->mem;
 
+    if (!worker->conns.next)
+        return; /* it was never initialised */
     while (!crier_list_empty(&worker->conns))
         crier_conn_doom(CRIER_CONTAINER(worker->conns.next, struct crier_conn, node), "end");
     free_doomed(worker);
@@ -161,9 +165,10 @@ void crier_worker_deinit(struct crier_worker *worker)
     worker->input = crier_mem_free(mem, worker->input);
 }
 
-/* ---- step 2 ------------------------------------------------------------------------------- */
+/* ---- step 2 ----------------------------------------------------------------------------- */
 
-/* No descriptor or no memory for one more: the queue keeps those who wait, and the loop must not spin on it. */
+/* No descriptor or no memory for one more: the queue keeps those who wait, and the loop must
+ * not spin on it. */
 static void pause_accepting(struct crier_worker *worker, int error)
 {
     crier_stat_add(&worker->stats.accept_failed, 1);
@@ -230,12 +235,12 @@ serve(struct crier_worker *worker, const struct crier_ready_event *events, int c
     crier_publisher_flush(worker);
 }
 
-/* ---- steps 3 to 5 ------------------------------------------------------------------------- */
+/* ---- steps 3 to 5 ----------------------------------------------------------------------- */
 
 /* true: work is left. */
 static bool fan_out(struct crier_worker *worker)
 {
-    bool more = crier_fanout_read(worker->fanout, worker->now);
+    bool more = crier_fanout_read(worker->fanout);
 
     worker->caught_up = !more;
     /* Newcomers start at the worker's cursor, right after it has moved, and nowhere else. */
@@ -247,7 +252,7 @@ static bool fan_out(struct crier_worker *worker)
     return crier_fanout_pump(worker->fanout, worker->now) || more;
 }
 
-/* ---- step 6 ------------------------------------------------------------------------------- */
+/* ---- step 6 ----------------------------------------------------------------------------- */
 
 static void expire(struct crier_worker *worker)
 {
@@ -278,10 +283,12 @@ static void publish_stats(struct crier_worker *worker)
     crier_stat_set(&stats->window_bytes, f.window_bytes);
     crier_stat_set(&stats->pinned_bytes, f.pinned_bytes);
     crier_stat_set(&stats->windows_dropped, f.windows_dropped);
+    crier_stat_set(&stats->pins_refused, f.pins_refused);
 }
 
-/* A burst to many feeds at once needs megabytes for a moment. The allocator would keep them, broken up by what stays
- * (a stalled stream's rest of an event); it is asked to give them back, now and then and only after a burst. */
+/* A burst to many feeds at once needs megabytes for a moment. The allocator would keep them,
+ * broken up by what stays (a stalled stream's rest of an event); it is asked to give them back,
+ * now and then and only after a burst. */
 static void give_back_memory(struct crier_worker *worker)
 {
     size_t peak = crier_fanout_take_peak(worker->fanout);
@@ -296,35 +303,27 @@ static void give_back_memory(struct crier_worker *worker)
 #endif
 }
 
-/* ---- drain -------------------------------------------------------------------------------- */
-
-/* Does this connection hold the end up? One that has not said anything does not. */
-static bool has_business(const struct crier_conn *conn)
-{
-    return conn->state != CRIER_CONN_READING || conn->exchange || conn->waiting ||
-           conn->in.len || !crier_conn_sent(conn) ||
-           (conn->reader && crier_http_in_request(conn->reader));
-}
+/* ---- drain ------------------------------------------------------------------------------ */
 
 static void begin_drain(struct crier_worker *worker)
 {
-    struct crier_hub *hub = worker->hub;
+    struct crier_shared *hub = worker->hub;
     bool inherited = false;
 
     worker->drain_begun = true;
     for (size_t i = 0; i < hub->listener_count; i++)
         inherited = inherited || hub->listeners[i].inherited;
-    /* Handed-in sockets live on without us: whoever holds them next answers what waits in their queue. Our own
-     * stay, and give the draining answers, so that the port is never unbound. */
+    /* Handed-in sockets live on without us: whoever holds them next answers what waits in their
+     * queue. Our own stay, and give the draining answers, so that the port is never unbound. */
     if (inherited)
         stop_accepting(worker);
 }
 
-/* A worker that has nothing to do stays while another has: the kernel spreads new connections over the sockets of
- * all, and each has to be told that we are draining. */
+/* A worker that has nothing to do stays while another has: the kernel spreads new connections
+ * over the sockets of all, and each has to be told that we are draining. */
 static bool all_idle(struct crier_worker *worker, bool idle)
 {
-    struct crier_hub *hub = worker->hub;
+    struct crier_shared *hub = worker->hub;
     bool all = idle;
 
     atomic_store(&worker->idle, idle);
@@ -340,7 +339,7 @@ static bool all_idle(struct crier_worker *worker, bool idle)
 /* true: it is over. */
 static bool drain(struct crier_worker *worker)
 {
-    struct crier_hub *hub = worker->hub;
+    struct crier_shared *hub = worker->hub;
     uint64_t until = atomic_load_explicit(&hub->drain_until, memory_order_relaxed);
     uint64_t now = worker->now.boot_ms;
     bool business = false, farewell, hurry = now + hub->config->drain_ms / 2 >= until;
@@ -360,12 +359,13 @@ static bool drain(struct crier_worker *worker)
                 crier_stream_finish(
                     CRIER_CONTAINER(stream_node, struct crier_stream, conn_node), hurry);
         }
-        business = business || (conn->state != CRIER_CONN_DOOMED && has_business(conn));
+        business =
+            business || (conn->state != CRIER_CONN_DOOMED && crier_conn_has_business(conn));
     }
     return now >= until || all_idle(worker, !business);
 }
 
-/* ---- the loop ----------------------------------------------------------------------------- */
+/* ---- the loop --------------------------------------------------------------------------- */
 
 static int sleep_time(struct crier_worker *worker, bool work_left)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A worker: a thread with its own epoll loop, listening sockets, connections, fan-out and timers. Workers
- * share what stands in struct crier_hub, and nothing else.
+ * A worker: a thread with its own epoll loop, listening sockets, connections, fan-out and
+ * timers. Workers share what stands in struct crier_shared, and nothing else.
  */
 #ifndef CRIER_SERVER_WORKER_H
 #define CRIER_SERVER_WORKER_H
@@ -9,7 +9,6 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "hub/fanout.h"
-#include "hub/presence.h"
 #include "net/listener.h"
 #include "net/poller.h"
 #include "net/wake.h"
@@ -17,6 +16,7 @@
 #include "server/admission.h"
 #include "server/limits.h"
 #include "server/log.h"
+#include "server/presence.h"
 #include "server/publisher.h"
 #include "server/stats.h"
 #include <pthread.h>
@@ -29,7 +29,7 @@ enum {
 };
 
 /* What all workers of a server share. */
-struct crier_hub {
+struct crier_shared {
     const struct crier_mem *mem;
     const struct crier_config *config;
     struct crier_log *log;
@@ -46,12 +46,11 @@ struct crier_hub {
     _Atomic bool draining;
     _Atomic bool drained;         /* all workers were idle: they end */
     _Atomic uint64_t drain_until; /* boot clock */
-    _Atomic uint64_t
-        publishing; /* requests that are being read or appended now: a drain waits for them */
+    _Atomic uint64_t publishing;  /* requests being read or appended: a drain waits for them */
 };
 
 struct crier_worker {
-    struct crier_hub *hub;
+    struct crier_shared *hub;
     unsigned index;
     pthread_t thread;
     bool running;         /* the thread was started */
@@ -65,12 +64,11 @@ struct crier_worker {
     struct crier_cursor cursor;
     struct crier_fanout *fanout;
     struct crier_publisher publisher;
-    struct crier_list conns; /* all, in accept order */
-    struct crier_list
-        ready; /* connections with input or work that no descriptor will announce */
-    struct crier_list held;          /* publishing connections that wait for the journal */
-    struct crier_list joining;       /* streams that wait for their place */
-    struct crier_list doomed;        /* connections to free when nothing is using them */
+    struct crier_list conns;   /* all, in accept order */
+    struct crier_list ready;   /* connections with work that no descriptor will announce */
+    struct crier_list held;    /* publishing connections that wait for the journal */
+    struct crier_list joining; /* streams that wait for their place */
+    struct crier_list doomed;  /* connections to free when nothing is using them */
     struct crier_timer accept_timer; /* set while accepting is paused */
     size_t conn_count;
     size_t tick_bytes; /* read from publishers in this tick */
@@ -86,8 +84,11 @@ struct crier_worker {
     struct crier_worker_stats stats;
 };
 
-int crier_worker_init(struct crier_worker *, struct crier_hub *, unsigned index, uint64_t seed)
-    CRIER_MUST_CHECK;
+int crier_worker_init(struct crier_worker *,
+                      struct crier_shared *,
+                      unsigned index,
+                      uint64_t seed) CRIER_MUST_CHECK;
+/* Also half-made, or zeroed but for `hub`. */
 void crier_worker_deinit(struct crier_worker *);
 /* Loops until drained. The thread's function. */
 void *crier_worker_run(void *worker);
