@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Puts the live page together and writes it as C.
+"""Writes what pages are made of as C, each with its Content-Security-Policy.
 
-    embed.py live.html live.css live.js live_page.c live_page.h
+    embed.py live live.html live.css live.js live_page.c live_page.h
+    embed.py problem problem.css problem_style.h
 
-The style sheet and the script become part of the page, so that it is one resource that needs no
-other, and its Content-Security-Policy names both by their SHA-256: nothing else can run or style.
-Run by meson at build time; what it writes is never committed.
+live: the style sheet and the script become part of the page, so that it is one resource that needs
+no other. problem: the style of the pages that src/http/problem_page.c writes.
+
+The policies name style and script by their SHA-256: nothing else can run or style. Run by meson at
+build time; what it writes is never committed.
 """
 
 import base64
@@ -18,12 +21,17 @@ STYLE = '<link rel="stylesheet" href="live.css">'
 SCRIPT = '<script type="module" src="live.js"></script>'
 
 # img-src data: is for the icon alone, which is part of the page too.
-POLICY = (
+LIVE_POLICY = (
     "default-src 'none'; script-src '{script}'; style-src '{style}'; img-src data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-HEADER = """/* SPDX-License-Identifier: MIT */
+PROBLEM_POLICY = (
+    "default-src 'none'; style-src '{style}'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+LIVE_HEADER = """/* SPDX-License-Identifier: MIT */
 /* The live page as one HTML document, and its policy. Made by web/embed.py. */
 #ifndef CRIER_WEB_LIVE_PAGE_H
 #define CRIER_WEB_LIVE_PAGE_H
@@ -33,6 +41,22 @@ HEADER = """/* SPDX-License-Identifier: MIT */
 extern const char crier_live_page[];     /* followed by a NUL */
 extern const size_t crier_live_page_len; /* without it */
 extern const char crier_live_page_csp[]; /* the value of Content-Security-Policy */
+
+#endif
+"""
+
+
+PROBLEM_HEADER = """/* SPDX-License-Identifier: MIT */
+/* The style of the problem pages, and their policy. Made by web/embed.py. */
+#ifndef CRIER_WEB_PROBLEM_STYLE_H
+#define CRIER_WEB_PROBLEM_STYLE_H
+
+#define CRIER_PROBLEM_STYLE \\
+{style}
+
+/* The value of Content-Security-Policy: goes with that style between the tags, byte for byte. */
+#define CRIER_PROBLEM_CSP \\
+    {policy}
 
 #endif
 """
@@ -52,9 +76,13 @@ def replace_once(page, placeholder, element):
     return page.replace(placeholder, element)
 
 
-def inline(page, placeholder, tag, text, end):
+def check_inline(tag, text, end):
     if end in text.lower() or "<!--" in text:
         sys.exit(f"the text of {tag} must hold neither {end} nor <!--")
+
+
+def inline(page, placeholder, tag, text, end):
+    check_inline(tag, text, end)
     return replace_once(page, placeholder, f"{tag}{text}{end}>")
 
 
@@ -69,13 +97,18 @@ def c_bytes(data):
     return ",\n".join(lines)
 
 
-def main(html, css, js, out_c, out_h):
+def c_string(text):
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def live(html, css, js, out_c, out_h):
     style, script = read(css), read(js)
     page = inline(read(html), STYLE, "<style>", style, "</style")
     page = inline(page, SCRIPT, '<script type="module">', script, "</script")
-    policy = POLICY.format(script=source_hash(script), style=source_hash(style))
+    policy = LIVE_POLICY.format(script=source_hash(script), style=source_hash(style))
     data = page.encode()
-    pathlib.Path(out_h).write_text(HEADER)
+    pathlib.Path(out_h).write_text(LIVE_HEADER)
     pathlib.Path(out_c).write_text(
         "/* SPDX-License-Identifier: MIT */\n/* Made by web/embed.py. */\n"
         '#include "live_page.h"\n\n'
@@ -85,7 +118,22 @@ def main(html, css, js, out_c, out_h):
     )
 
 
+def problem(css, out_h):
+    style = read(css)
+    check_inline("<style>", style, "</style")
+    if not style.isascii():
+        sys.exit(f"{css}: must be plain ASCII")
+    lines = [f"    {c_string(line)}" for line in style.splitlines(keepends=True)]
+    policy = PROBLEM_POLICY.format(style=source_hash(style))
+    pathlib.Path(out_h).write_text(
+        PROBLEM_HEADER.format(style=" \\\n".join(lines), policy=c_string(policy))
+    )
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 6:
+    if len(sys.argv) == 7 and sys.argv[1] == "live":
+        live(*sys.argv[2:])
+    elif len(sys.argv) == 4 and sys.argv[1] == "problem":
+        problem(*sys.argv[2:])
+    else:
         sys.exit(__doc__)
-    main(*sys.argv[1:])

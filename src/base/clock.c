@@ -8,6 +8,7 @@
  */
 #include "base/clock.h"
 
+#include "base/ascii.h"
 #include "base/buf.h"
 
 #define DAY_MS UINT64_C(86400000)
@@ -71,7 +72,7 @@ static bool take_digits(struct crier_slice *s, size_t count, int *ret_value)
     if (s->len < count)
         return false;
     for (size_t i = 0; i < count; i++) {
-        if (s->data[i] < '0' || s->data[i] > '9')
+        if (!crier_is_digit(s->data[i]))
             return false;
         value = value * 10 + (s->data[i] - '0');
     }
@@ -209,7 +210,7 @@ int crier_duration_parse(struct crier_slice text, uint64_t *ret_ms)
     uint64_t count;
     int r;
 
-    while (digits < text.len && text.data[digits] >= '0' && text.data[digits] <= '9')
+    while (digits < text.len && crier_is_digit(text.data[digits]))
         digits++;
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
         if (!crier_slice_eq(crier_slice_sub(text, digits, text.len), units[i].name))

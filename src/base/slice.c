@@ -7,17 +7,13 @@
  */
 #include "base/slice.h"
 
+#include "base/ascii.h"
 #include "base/err.h"
 #include <string.h>
 
 static bool same_bytes(const char *a, const char *b, size_t len)
 {
     return len == 0 || memcmp(a, b, len) == 0;
-}
-
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
 struct crier_slice crier_slice_of(const char *text)
@@ -35,7 +31,7 @@ bool crier_slice_eq_nocase(struct crier_slice a, struct crier_slice b)
     if (a.len != b.len)
         return false;
     for (size_t i = 0; i < a.len; i++) {
-        if (lower(a.data[i]) != lower(b.data[i]))
+        if (crier_lower(a.data[i]) != crier_lower(b.data[i]))
             return false;
     }
     return true;
@@ -135,7 +131,7 @@ int crier_slice_to_u64(struct crier_slice s, uint64_t *ret_value)
     if (s.len == 0)
         return -EINVAL;
     for (size_t i = 0; i < s.len; i++) {
-        if (s.data[i] < '0' || s.data[i] > '9')
+        if (!crier_is_digit(s.data[i]))
             return -EINVAL;
 
         uint64_t digit = (uint64_t)(s.data[i] - '0');

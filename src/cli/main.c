@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* crier: which command? */
-#include "base/mem.h"
 #include "cli/command.h"
 #include <signal.h>
 #include <stdio.h>

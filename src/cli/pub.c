@@ -3,13 +3,12 @@
  * crier pub: publishes.
  *
  *     DATA, or --raw with standard input    one request with the data as its body
- *     standard input                        one event a line, in batches
- * (application/x-ndjson):
+ *     standard input                        one event a line, in batches of NDJSON:
  *
  *         line ──▶ chunk of the running request, at once
  *         no line for PAUSE_MS, or BATCH_MS since the batch began, or the end of input
- *              ──▶ the request ends, its answer is read and checked ──▶ the next line begins
- * another
+ *              ──▶ the request ends, its answer is read and checked
+ *                  ──▶ the next line begins another
  *
  * So every line leaves when it is there, and whoever types or pipes learns soon that a line was
  * refused, also when the input never ends. Of a batch whose connection was lost nobody knows
@@ -152,8 +151,9 @@ static int check_options(const struct pub *p)
 static int failed_to_reach(const struct pub *p, const char *more)
 {
     crier_command_say(&crier_pub_command, "%s %.*s: %s%s",
-                      p->post.call.reached ? "lost" : "cannot reach",
-                      CRIER_SLICE_ARG(crier_buf_slice(&p->url)), p->post.call.fault, more);
+                      crier_post_reached(&p->post) ? "lost" : "cannot reach",
+                      CRIER_SLICE_ARG(crier_buf_slice(&p->url)), crier_post_fault(&p->post),
+                      more);
     return CRIER_EXIT_FAILED;
 }
 
@@ -257,8 +257,9 @@ static int publish_one(struct pub *p, struct crier_slice data)
         (void)poll(&polled, 1, crier_post_timeout(&p->post, crier_sys_now().boot_ms));
     }
     if (r < 0)
-        return failed_to_reach(
-            p, p->post.call.reached ? "; it is not known whether it was published" : "");
+        return failed_to_reach(p, crier_post_reached(&p->post)
+                                      ? "; it is not known whether it was published"
+                                      : "");
     r = check_answer(p, 0);
     return r < 0 ? CRIER_EXIT_DONE : r;
 }
@@ -372,7 +373,7 @@ static bool batch_is_due(const struct feed *f, uint64_t now_ms)
 static bool wants_input(const struct pub *p, const struct feed *f)
 {
     return !f->input_over &&
-           (!f->open || (!p->post.ended && crier_call_unsent(&p->post.call) < UNSENT_BYTES));
+           (!f->open || (!p->post.ended && crier_post_unsent(&p->post) < UNSENT_BYTES));
 }
 
 static int wait_ms(const struct pub *p, const struct feed *f, uint64_t now_ms)
@@ -411,7 +412,7 @@ static int step_batch(struct pub *p, struct feed *f, uint64_t now_ms)
     }
     if (r < 0)
         return 1 + failed_to_reach(
-                       p, p->post.call.reached
+                       p, crier_post_reached(&p->post)
                               ? "; it is not known which of the last lines were published"
                               : "");
     if (r != CRIER_POST_ANSWERED)

@@ -89,9 +89,8 @@ static const struct crier_option sub_options[] = {
      CRIER_MEMBER(struct sub_options, since),
      .fallback = "now",
      .help = "where to start: now, earliest, last:N (the newest N events), latest (the newest "
-             "of each topic), a "
-             "duration back (30s, 10m, 2h, 7d), an RFC 3339 time, or the id of the last event "
-             "seen"},
+             "of each topic), a duration back (30s, 10m, 2h, 7d), an RFC 3339 time, or the id "
+             "of the last event seen"},
     {.name = "event",
      .letter = 'e',
      .kind = CRIER_OPTION_CALL,
@@ -132,8 +131,8 @@ static const struct crier_option sub_options[] = {
      .call = set_backoff,
      .fallback = "1s..30s",
      .help = "wait a random time before connecting again, at most MIN after the first failure, "
-             "twice that after the "
-             "next, up to MAX. What the hub asks for (retry, Retry-After) goes before MIN"},
+             "twice that after the next, up to MAX. What the hub asks for (retry, Retry-After) "
+             "goes before MIN"},
     {.name = "verbose",
      .letter = 'v',
      .kind = CRIER_OPTION_FLAG,

@@ -4,9 +4,9 @@
  *
  *     start ─▶ head ─▶ add, add, ... ─▶ end ─▶ answer
  *                         │                      ▲
- *                         └── the server answers early (a bad line, no token): the rest is not
- * sent ──┘
+ *                         └──── early answer ────┘
  *
+ * The server answers early when it refuses (a bad line, no token): the rest is not sent then.
  * Waiting is bounded only while it is the server's turn: bytes of ours are unsent, or the body
  * has ended. A caller that takes its time with the next piece is not timed.
  */
@@ -39,24 +39,20 @@ void crier_post_deinit(struct crier_post *p)
 
 static void write_head(struct crier_post *p, const struct crier_post_request *request)
 {
-    struct crier_call *x = &p->call;
+    struct crier_call *call = &p->call;
 
-    crier_call_request(x, "POST", &request->url);
-    crier_call_header(x, "Accept", CRIER_SLICE("application/json"));
-    crier_call_header(x, "Content-Type", request->content_type);
+    crier_call_request(call, "POST", &request->url);
+    crier_call_header(call, "Accept", CRIER_SLICE("application/json"));
+    crier_call_header(call, "Content-Type", request->content_type);
     if (request->key.len > 0)
-        crier_call_header(x, "Idempotency-Key", request->key);
-    if (request->token.len > 0) {
-        crier_buf_append(&x->out, CRIER_SLICE("Authorization: Bearer "));
-        crier_buf_append(&x->out, request->token);
-        crier_buf_append(&x->out, CRIER_SLICE("\r\n"));
-    }
-    crier_call_header(x, "Connection", CRIER_SLICE("close"));
+        crier_call_header(call, "Idempotency-Key", request->key);
+    crier_call_bearer(call, request->token);
+    crier_call_header(call, "Connection", CRIER_SLICE("close"));
     if (request->has_length)
-        crier_buf_printf(&x->out, "Content-Length: %llu\r\n\r\n",
+        crier_buf_printf(&call->out, "Content-Length: %llu\r\n\r\n",
                          (unsigned long long)request->length);
     else
-        crier_buf_append(&x->out, CRIER_SLICE("Transfer-Encoding: chunked\r\n\r\n"));
+        crier_buf_append(&call->out, CRIER_SLICE("Transfer-Encoding: chunked\r\n\r\n"));
 }
 
 int crier_post_start(struct crier_post *p,
@@ -190,4 +186,19 @@ int crier_post_timeout(const struct crier_post *p, uint64_t now_ms)
     if (due <= now_ms)
         return 0;
     return due - now_ms < INT_MAX ? (int)(due - now_ms) : INT_MAX;
+}
+
+const char *crier_post_fault(const struct crier_post *p)
+{
+    return p->call.fault;
+}
+
+bool crier_post_reached(const struct crier_post *p)
+{
+    return p->call.reached;
+}
+
+size_t crier_post_unsent(const struct crier_post *p)
+{
+    return crier_call_unsent(&p->call);
 }

@@ -5,7 +5,7 @@
  *
  *     crier_post_start(&p, &request); crier_post_add(&p, bytes) ...; crier_post_end(&p);
  *     while ((r = crier_post_step(&p, now)) == 0) poll(...)
- *     CRIER_POST_ANSWERED: p.status, p.type, p.body.   < 0: p.call.fault
+ *     CRIER_POST_ANSWERED: p.status, p.type, p.body.   < 0: crier_post_fault(&p)
  *
  * Never repeated by itself: whether a publish whose answer was lost took place is for the
  * caller to judge.
@@ -48,5 +48,9 @@ int crier_post_step(struct crier_post *p, uint64_t now_ms) CRIER_MUST_CHECK;
 int crier_post_fd(const struct crier_post *p);
 short crier_post_events(const struct crier_post *p);
 int crier_post_timeout(const struct crier_post *p, uint64_t now_ms);
+/* After < 0: why, a sentence's end, as in "cannot reach ...: connection refused". */
+const char *crier_post_fault(const struct crier_post *p);
+bool crier_post_reached(const struct crier_post *p);  /* was there a connection? */
+size_t crier_post_unsent(const struct crier_post *p); /* bytes that wait to be sent */
 
 #endif

@@ -5,8 +5,8 @@
  *
  *     while ((r = crier_reply_next(reader, &input, &item)) == 0)
  *         item.kind: HEAD once, BODY any number of times, END once
- *     CRIER_REPLY_MORE: all input is used up; at the peer's end of stream call
- * crier_reply_finish
+ *     CRIER_REPLY_MORE: all input is used up
+ *     at the peer's end of stream: crier_reply_finish
  *
  * Interim answers (1xx) are passed over. What comes after END is dropped: one answer, one
  * connection.

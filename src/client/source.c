@@ -72,182 +72,179 @@ struct crier_source {
 
 /* ---- ends ---- */
 
-static void over(struct crier_source *f)
+static void over(struct crier_source *source)
 {
-    crier_call_close(&f->call);
-    f->state = OVER;
+    crier_call_close(&source->call);
+    source->state = OVER;
 }
 
-static void over_because(struct crier_source *f, struct crier_slice reason)
+static void over_because(struct crier_source *source, struct crier_slice reason)
 {
-    crier_buf_clear(&f->reason);
-    crier_buf_append(&f->reason, reason);
-    over(f);
+    crier_buf_clear(&source->reason);
+    crier_buf_append(&source->reason, reason);
+    over(source);
 }
 
-/* The connection, or the attempt at one, is gone: f->reason says why. */
-static void come_back(struct crier_source *f, enum crier_down_kind kind, uint64_t now_ms)
+/* The connection, or the attempt at one, is gone: source->reason says why. */
+static void come_back(struct crier_source *source, enum crier_down_kind kind, uint64_t now_ms)
 {
-    struct crier_source_down down = {.kind = kind, .reason = crier_buf_slice(&f->reason)};
+    struct crier_source_down down = {.kind = kind, .reason = crier_buf_slice(&source->reason)};
 
-    (void)crier_parser_end(&f->parser);
-    crier_call_close(&f->call);
-    down.delay_ms = crier_backoff_down(&f->backoff, now_ms);
-    f->due_ms = now_ms + down.delay_ms;
-    f->state = WAITING;
-    if (f->options.handlers->down)
-        f->options.handlers->down(f->options.ctx, &down);
+    (void)crier_parser_end(&source->parser);
+    crier_call_close(&source->call);
+    down.delay_ms = crier_backoff_down(&source->backoff, now_ms);
+    source->due_ms = now_ms + down.delay_ms;
+    source->state = WAITING;
+    if (source->options.handlers->down)
+        source->options.handlers->down(source->options.ctx, &down);
 }
 
-static void come_back_because(struct crier_source *f,
+static void come_back_because(struct crier_source *source,
                               enum crier_down_kind kind,
                               const char *reason,
                               uint64_t now_ms)
 {
-    crier_buf_clear(&f->reason);
-    crier_buf_append(&f->reason, crier_slice_of(reason));
-    come_back(f, kind, now_ms);
+    crier_buf_clear(&source->reason);
+    crier_buf_append(&source->reason, crier_slice_of(reason));
+    come_back(source, kind, now_ms);
 }
 
 /* ---- asking ---- */
 
-static void write_request(struct crier_source *f)
+static void write_request(struct crier_source *source)
 {
-    struct crier_call *x = &f->call;
-    struct crier_slice last_id = crier_parser_last_id(&f->parser);
+    struct crier_call *call = &source->call;
+    struct crier_slice last_id = crier_parser_last_id(&source->parser);
 
-    crier_call_request(x, "GET", &f->hop);
-    crier_call_header(x, "Accept", CRIER_SLICE("text/event-stream"));
-    crier_call_header(x, "Cache-Control", CRIER_SLICE("no-cache"));
+    crier_call_request(call, "GET", &source->hop);
+    crier_call_header(call, "Accept", CRIER_SLICE("text/event-stream"));
+    crier_call_header(call, "Cache-Control", CRIER_SLICE("no-cache"));
     if (last_id.len > 0)
-        crier_call_header(x, "Last-Event-ID", last_id);
-    if (f->carry_token && f->token.len > 0) {
-        crier_buf_append(&x->out, CRIER_SLICE("Authorization: Bearer "));
-        crier_buf_append(&x->out, crier_buf_slice(&f->token));
-        crier_buf_append(&x->out, CRIER_SLICE("\r\n"));
-    }
-    crier_buf_append(&x->out, CRIER_SLICE("\r\n"));
+        crier_call_header(call, "Last-Event-ID", last_id);
+    if (source->carry_token)
+        crier_call_bearer(call, crier_buf_slice(&source->token));
+    crier_buf_append(&call->out, CRIER_SLICE("\r\n"));
 }
 
-static void ask(struct crier_source *f, uint64_t now_ms)
+static void ask(struct crier_source *source, uint64_t now_ms)
 {
-    f->state = ASKING;
-    if (crier_call_start(&f->call, &f->hop, f->options.connect_ms) < 0)
-        come_back_because(f, CRIER_DOWN_UNREACHABLE, f->call.fault, now_ms);
+    source->state = ASKING;
+    if (crier_call_start(&source->call, &source->hop, source->options.connect_ms) < 0)
+        come_back_because(source, CRIER_DOWN_UNREACHABLE, source->call.fault, now_ms);
     else
-        write_request(f);
+        write_request(source);
 }
 
-static void begin(struct crier_source *f, uint64_t now_ms)
+static void begin(struct crier_source *source, uint64_t now_ms)
 {
-    f->hop = f->origin;
-    f->redirects = 0;
-    f->carry_token = true;
-    ask(f, now_ms);
+    source->hop = source->origin;
+    source->redirects = 0;
+    source->carry_token = true;
+    ask(source, now_ms);
 }
 
-static void redirect(struct crier_source *f, struct crier_slice location, uint64_t now_ms)
+static void redirect(struct crier_source *source, struct crier_slice location, uint64_t now_ms)
 {
     struct crier_buf next;
     const char *fault;
 
-    if (++f->redirects > MAX_REDIRECTS) {
-        over_because(f, CRIER_SLICE("more than 20 redirects in a row"));
+    if (++source->redirects > MAX_REDIRECTS) {
+        over_because(source, CRIER_SLICE("more than 20 redirects in a row"));
         return;
     }
-    crier_buf_init(&next, f->mem);
-    crier_url_resolve(&next, &f->hop, location);
+    crier_buf_init(&next, source->mem);
+    crier_url_resolve(&next, &source->hop, location);
     if (crier_buf_error(&next) < 0) {
         crier_buf_deinit(&next);
-        over_because(f, CRIER_SLICE("out of memory"));
+        over_because(source, CRIER_SLICE("out of memory"));
         return;
     }
-    crier_buf_deinit(&f->hop_text);
-    f->hop_text = next;
-    fault = crier_url_parse(crier_buf_slice(&f->hop_text), &f->hop);
+    crier_buf_deinit(&source->hop_text);
+    source->hop_text = next;
+    fault = crier_url_parse(crier_buf_slice(&source->hop_text), &source->hop);
     if (fault) {
-        crier_buf_clear(&f->reason);
-        crier_buf_append(&f->reason, CRIER_SLICE("redirected to "));
-        crier_plain_text(&f->reason, crier_buf_slice(&f->hop_text));
-        crier_buf_printf(&f->reason, ": %s", fault);
-        over(f);
+        crier_buf_clear(&source->reason);
+        crier_buf_append(&source->reason, CRIER_SLICE("redirected to "));
+        crier_plain_text(&source->reason, crier_buf_slice(&source->hop_text));
+        crier_buf_printf(&source->reason, ": %s", fault);
+        over(source);
         return;
     }
-    if (!crier_url_same_origin(&f->origin, &f->hop))
-        f->carry_token = false;
-    ask(f, now_ms);
+    if (!crier_url_same_origin(&source->origin, &source->hop))
+        source->carry_token = false;
+    ask(source, now_ms);
 }
 
 /* ---- answers ---- */
 
-static void refuse(struct crier_source *f,
+static void refuse(struct crier_source *source,
                    const struct crier_reply *answer,
                    bool retry,
                    struct crier_now now)
 {
     struct crier_slice type = crier_reply_header(answer, CRIER_SLICE("content-type"));
 
-    f->status = answer->status;
-    f->retry = retry;
-    f->after_ms =
+    source->status = answer->status;
+    source->retry = retry;
+    source->after_ms =
         crier_retry_after(crier_reply_header(answer, CRIER_SLICE("retry-after")), now.wall_ms);
-    crier_buf_clear(&f->type);
-    crier_buf_append(&f->type, type);
-    crier_buf_clear(&f->refusal);
-    f->due_ms = now.boot_ms + REFUSAL_MS;
-    f->state = REFUSED;
+    crier_buf_clear(&source->type);
+    crier_buf_append(&source->type, type);
+    crier_buf_clear(&source->refusal);
+    source->due_ms = now.boot_ms + REFUSAL_MS;
+    source->state = REFUSED;
 }
 
 /* The refusal's words are here, or will not come. */
-static void conclude(struct crier_source *f, uint64_t now_ms)
+static void conclude(struct crier_source *source, uint64_t now_ms)
 {
-    crier_buf_clear(&f->reason);
-    crier_refusal_describe(&f->reason, f->status, crier_buf_slice(&f->type),
-                           crier_buf_slice(&f->refusal));
-    if (f->retry) {
-        crier_backoff_after(&f->backoff, f->after_ms);
-        come_back(f, CRIER_DOWN_REFUSED, now_ms);
+    crier_buf_clear(&source->reason);
+    crier_refusal_describe(&source->reason, source->status, crier_buf_slice(&source->type),
+                           crier_buf_slice(&source->refusal));
+    if (source->retry) {
+        crier_backoff_after(&source->backoff, source->after_ms);
+        come_back(source, CRIER_DOWN_REFUSED, now_ms);
     } else {
-        over(f);
+        over(source);
     }
 }
 
 static void
-judge(struct crier_source *f, const struct crier_reply *answer, struct crier_now now)
+judge(struct crier_source *source, const struct crier_reply *answer, struct crier_now now)
 {
     struct crier_slice type = crier_reply_header(answer, CRIER_SLICE("content-type"));
     struct crier_slice location = crier_reply_header(answer, CRIER_SLICE("location"));
 
     switch (crier_verdict_of(answer->status, type, location)) {
     case CRIER_VERDICT_FOLLOW:
-        f->state = STREAMING;
-        crier_backoff_up(&f->backoff, now.boot_ms);
-        if (f->options.handlers->open)
-            f->options.handlers->open(f->options.ctx);
+        source->state = STREAMING;
+        crier_backoff_up(&source->backoff, now.boot_ms);
+        if (source->options.handlers->open)
+            source->options.handlers->open(source->options.ctx);
         return;
     case CRIER_VERDICT_REDIRECT:
-        redirect(f, location, now.boot_ms);
+        redirect(source, location, now.boot_ms);
         return;
     case CRIER_VERDICT_RETRY:
-        refuse(f, answer, true, now);
+        refuse(source, answer, true, now);
         return;
     case CRIER_VERDICT_STOP:
-        refuse(f, answer, false, now);
+        refuse(source, answer, false, now);
         return;
     }
 }
 
 /* ---- the stream ---- */
 
-static void use_item(struct crier_source *f, const struct crier_item *item)
+static void use_item(struct crier_source *source, const struct crier_item *item)
 {
     switch (item->kind) {
     case CRIER_ITEM_EVENT:
-        if (!f->options.handlers->event(f->options.ctx, item))
-            over_because(f, CRIER_SLICE(""));
+        if (!source->options.handlers->event(source->options.ctx, item))
+            over_because(source, CRIER_SLICE(""));
         return;
     case CRIER_ITEM_RETRY:
-        crier_backoff_retry(&f->backoff, item->retry_ms);
+        crier_backoff_retry(&source->backoff, item->retry_ms);
         return;
     case CRIER_ITEM_ID:
     case CRIER_ITEM_COMMENT:
@@ -255,51 +252,53 @@ static void use_item(struct crier_source *f, const struct crier_item *item)
     }
 }
 
-static void parse(struct crier_source *f, struct crier_slice bytes)
+static void parse(struct crier_source *source, struct crier_slice bytes)
 {
     struct crier_item item;
     int r;
 
-    crier_parser_feed(&f->parser, bytes);
-    while ((r = crier_parser_next(&f->parser, &item)) == 0) {
-        use_item(f, &item);
-        if (f->state != STREAMING)
+    crier_parser_feed(&source->parser, bytes);
+    while ((r = crier_parser_next(&source->parser, &item)) == 0) {
+        use_item(source, &item);
+        if (source->state != STREAMING)
             return;
     }
     if (r == -EMSGSIZE) {
-        crier_buf_clear(&f->reason);
-        crier_buf_printf(&f->reason, "an event is larger than %zu bytes",
-                         f->options.max_event_bytes);
-        over(f);
+        crier_buf_clear(&source->reason);
+        crier_buf_printf(&source->reason, "an event is larger than %zu bytes",
+                         source->options.max_event_bytes);
+        over(source);
     } else if (r < 0) {
-        over_because(f, CRIER_SLICE("out of memory"));
+        over_because(source, CRIER_SLICE("out of memory"));
     }
 }
 
-static void use_body(struct crier_source *f, struct crier_slice bytes)
+static void use_body(struct crier_source *source, struct crier_slice bytes)
 {
-    if (f->state == STREAMING)
-        parse(f, bytes);
+    if (source->state == STREAMING)
+        parse(source, bytes);
     else
-        crier_buf_append(&f->refusal,
-                         crier_slice_sub(bytes, 0, REFUSAL_BYTES - f->refusal.len));
+        crier_buf_append(&source->refusal,
+                         crier_slice_sub(bytes, 0, REFUSAL_BYTES - source->refusal.len));
 }
 
-static void
-use_answer(struct crier_source *f, const struct crier_reply_item *item, struct crier_now now)
+static void use_answer(struct crier_source *source,
+                       const struct crier_reply_item *item,
+                       struct crier_now now)
 {
     switch (item->kind) {
     case CRIER_REPLY_HEAD:
-        judge(f, item->reply, now);
+        judge(source, item->reply, now);
         return;
     case CRIER_REPLY_BODY:
-        use_body(f, item->body);
+        use_body(source, item->body);
         return;
     case CRIER_REPLY_END:
-        if (f->state == STREAMING)
-            come_back_because(f, CRIER_DOWN_ENDED, "the server ended the stream", now.boot_ms);
+        if (source->state == STREAMING)
+            come_back_because(source, CRIER_DOWN_ENDED, "the server ended the stream",
+                              now.boot_ms);
         else
-            conclude(f, now.boot_ms);
+            conclude(source, now.boot_ms);
         return;
     }
 }
@@ -311,74 +310,75 @@ static bool is_connected_state(enum source_state state)
     return state == ASKING || state == STREAMING || state == REFUSED;
 }
 
-static void lost(struct crier_source *f, uint64_t now_ms)
+static void lost(struct crier_source *source, uint64_t now_ms)
 {
-    if (f->state == STREAMING)
-        come_back_because(f, CRIER_DOWN_ENDED, f->call.fault, now_ms);
-    else if (f->state == REFUSED)
-        conclude(f, now_ms);
+    if (source->state == STREAMING)
+        come_back_because(source, CRIER_DOWN_ENDED, source->call.fault, now_ms);
+    else if (source->state == REFUSED)
+        conclude(source, now_ms);
     else
-        come_back_because(f, CRIER_DOWN_UNREACHABLE, f->call.fault, now_ms);
+        come_back_because(source, CRIER_DOWN_UNREACHABLE, source->call.fault, now_ms);
 }
 
-static void check_time(struct crier_source *f, uint64_t now_ms)
+static void check_time(struct crier_source *source, uint64_t now_ms)
 {
-    const struct crier_call *x = &f->call;
+    const struct crier_call *call = &source->call;
 
-    if (f->state == REFUSED && now_ms >= f->due_ms)
-        conclude(f, now_ms);
-    if ((f->state == STREAMING || f->state == ASKING) && !x->dialing &&
-        now_ms - x->life_ms >= f->options.idle_ms)
-        come_back_because(f, f->state == STREAMING ? CRIER_DOWN_ENDED : CRIER_DOWN_UNREACHABLE,
-                          f->state == STREAMING
-                              ? "nothing came for too long, not even a heartbeat"
-                              : "the server accepts connections but does not answer",
-                          now_ms);
+    if (source->state == REFUSED && now_ms >= source->due_ms)
+        conclude(source, now_ms);
+    if ((source->state == STREAMING || source->state == ASKING) && !call->dialing &&
+        now_ms - call->life_ms >= source->options.idle_ms)
+        come_back_because(
+            source, source->state == STREAMING ? CRIER_DOWN_ENDED : CRIER_DOWN_UNREACHABLE,
+            source->state == STREAMING ? "nothing came for too long, not even a heartbeat"
+                                       : "the server accepts connections but does not answer",
+            now_ms);
 }
 
-static void converse(struct crier_source *f, struct crier_now now)
+static void converse(struct crier_source *source, struct crier_now now)
 {
     struct crier_reply_item item;
-    int r = crier_call_io(&f->call, now.boot_ms);
+    int r = crier_call_io(&source->call, now.boot_ms);
 
     /* A redirect replaces the connection: the loop then finds the new one with nothing to read.
      */
-    while (r == 0 && is_connected_state(f->state)) {
-        r = crier_call_next(&f->call, &item);
+    while (r == 0 && is_connected_state(source->state)) {
+        r = crier_call_next(&source->call, &item);
         if (r == 0)
-            use_answer(f, &item, now);
+            use_answer(source, &item, now);
     }
-    if (r < 0 && is_connected_state(f->state))
-        lost(f, now.boot_ms);
+    if (r < 0 && is_connected_state(source->state))
+        lost(source, now.boot_ms);
 }
 
-int crier_source_step(struct crier_source *f, struct crier_now now)
+int crier_source_step(struct crier_source *source, struct crier_now now)
 {
-    if (f->state == WAITING && now.boot_ms >= f->due_ms)
-        begin(f, now.boot_ms);
-    if (is_connected_state(f->state))
-        converse(f, now);
-    check_time(f, now.boot_ms);
-    return f->state == OVER ? CRIER_SOURCE_OVER : 0;
+    if (source->state == WAITING && now.boot_ms >= source->due_ms)
+        begin(source, now.boot_ms);
+    if (is_connected_state(source->state))
+        converse(source, now);
+    check_time(source, now.boot_ms);
+    return source->state == OVER ? CRIER_SOURCE_OVER : 0;
 }
 
-int crier_source_fd(const struct crier_source *f)
+int crier_source_fd(const struct crier_source *source)
 {
-    return is_connected_state(f->state) ? crier_call_fd(&f->call) : -1;
+    return is_connected_state(source->state) ? crier_call_fd(&source->call) : -1;
 }
 
-short crier_source_events(const struct crier_source *f)
+short crier_source_events(const struct crier_source *source)
 {
-    return crier_call_events(&f->call);
+    return crier_call_events(&source->call);
 }
 
-int crier_source_timeout(const struct crier_source *f, struct crier_now now)
+int crier_source_timeout(const struct crier_source *source, struct crier_now now)
 {
-    uint64_t due = f->due_ms;
+    uint64_t due = source->due_ms;
 
-    if (f->state == ASKING || f->state == STREAMING)
-        due = f->call.dialing ? f->call.dial.deadline_ms : f->call.life_ms + f->options.idle_ms;
-    if (f->state == OVER || due <= now.boot_ms)
+    if (source->state == ASKING || source->state == STREAMING)
+        due = source->call.dialing ? source->call.dial.deadline_ms
+                                   : source->call.life_ms + source->options.idle_ms;
+    if (source->state == OVER || due <= now.boot_ms)
         return 0;
     return due - now.boot_ms < INT_MAX ? (int)(due - now.boot_ms) : INT_MAX;
 }
@@ -395,70 +395,66 @@ static void set_defaults(struct crier_source_options *options)
         options->max_event_bytes = MAX_EVENT_BYTES;
 }
 
-static int init(struct crier_source *f, const struct crier_source_options *options)
+static int init(struct crier_source *source, const struct crier_source_options *options)
 {
     int r;
 
-    f->options = *options;
-    set_defaults(&f->options);
-    crier_buf_init(&f->url, f->mem);
-    crier_buf_init(&f->token, f->mem);
-    crier_buf_init(&f->hop_text, f->mem);
-    crier_buf_init(&f->type, f->mem);
-    crier_buf_init(&f->refusal, f->mem);
-    crier_buf_init(&f->reason, f->mem);
-    crier_backoff_init(&f->backoff, &options->backoff, options->seed);
-    crier_buf_append(&f->url, options->url);
-    crier_buf_append(&f->token, options->token);
-    if (crier_buf_error(&f->url) < 0 || crier_buf_error(&f->token) < 0)
+    source->options = *options;
+    set_defaults(&source->options);
+    crier_buf_init(&source->url, source->mem);
+    crier_buf_init(&source->token, source->mem);
+    crier_buf_init(&source->hop_text, source->mem);
+    crier_buf_init(&source->type, source->mem);
+    crier_buf_init(&source->refusal, source->mem);
+    crier_buf_init(&source->reason, source->mem);
+    crier_backoff_init(&source->backoff, &options->backoff, options->seed);
+    crier_buf_append(&source->url, options->url);
+    crier_buf_append(&source->token, options->token);
+    if (crier_buf_error(&source->url) < 0 || crier_buf_error(&source->token) < 0)
         return -ENOMEM;
-    if (crier_url_parse(crier_buf_slice(&f->url), &f->origin))
+    if (crier_url_parse(crier_buf_slice(&source->url), &source->origin))
         return -EINVAL;
-    r = crier_parser_init(&f->parser, f->mem, f->options.max_event_bytes, 0, options->last_id);
-    return r < 0 ? r : crier_call_init(&f->call, f->mem);
+    r = crier_parser_init(&source->parser, source->mem, source->options.max_event_bytes, 0,
+                          options->last_id);
+    return r < 0 ? r : crier_call_init(&source->call, source->mem);
 }
 
 int crier_source_new(const struct crier_mem *mem,
                      const struct crier_source_options *options,
                      struct crier_source **ret)
 {
-    struct crier_source *f = crier_mem_zalloc(mem, sizeof(*f));
+    struct crier_source *source = crier_mem_zalloc(mem, sizeof(*source));
     int r;
 
-    if (!f)
+    if (!source)
         return -ENOMEM;
-    f->mem = mem;
-    r = init(f, options);
+    source->mem = mem;
+    r = init(source, options);
     if (r < 0) {
-        crier_source_free(f);
+        crier_source_free(source);
         return r;
     }
-    *ret = f;
+    *ret = source;
     return 0;
 }
 
-struct crier_source *crier_source_free(struct crier_source *f)
+struct crier_source *crier_source_free(struct crier_source *source)
 {
-    if (!f)
+    if (!source)
         return NULL;
-    crier_call_deinit(&f->call);
-    if (f->parser.mem)
-        crier_parser_deinit(&f->parser);
-    crier_buf_deinit(&f->url);
-    crier_buf_deinit(&f->token);
-    crier_buf_deinit(&f->hop_text);
-    crier_buf_deinit(&f->type);
-    crier_buf_deinit(&f->refusal);
-    crier_buf_deinit(&f->reason);
-    return crier_mem_free(f->mem, f);
+    crier_call_deinit(&source->call);
+    if (source->parser.mem)
+        crier_parser_deinit(&source->parser);
+    crier_buf_deinit(&source->url);
+    crier_buf_deinit(&source->token);
+    crier_buf_deinit(&source->hop_text);
+    crier_buf_deinit(&source->type);
+    crier_buf_deinit(&source->refusal);
+    crier_buf_deinit(&source->reason);
+    return crier_mem_free(source->mem, source);
 }
 
-struct crier_slice crier_source_reason(const struct crier_source *f)
+struct crier_slice crier_source_reason(const struct crier_source *source)
 {
-    return crier_buf_slice(&f->reason);
-}
-
-struct crier_slice crier_source_last_id(const struct crier_source *f)
-{
-    return crier_parser_last_id(&f->parser);
+    return crier_buf_slice(&source->reason);
 }

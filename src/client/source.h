@@ -3,9 +3,10 @@
  * An EventSource: follows one URL, comes back by itself, resumes after the last event id.
  * Nothing blocks but the look-up of a name; the caller polls.
  *
- *     while ((r = crier_source_step(f, now)) == 0)
- *         poll(crier_source_fd(f), crier_source_events(f), crier_source_timeout(f, now));
- *     CRIER_SOURCE_OVER: crier_source_reason(f) says why
+ *     while ((r = crier_source_step(source, now)) == 0)
+ *         poll(crier_source_fd(source), crier_source_events(source),
+ *              crier_source_timeout(source, now));
+ *     CRIER_SOURCE_OVER: crier_source_reason(source) says why
  */
 #ifndef CRIER_CLIENT_SOURCE_H
 #define CRIER_CLIENT_SOURCE_H
@@ -30,7 +31,7 @@ struct crier_source_down {
 };
 
 /* Called from step, on its thread. What they are given is borrowed until they return. Nothing
- * of the source may be called from them but crier_source_last_id. */
+ * of the source may be called from them. */
 struct crier_source_handlers {
     void (*open)(void *ctx); /* the stream is there. May be NULL */
     bool (*event)(void *ctx,
@@ -69,6 +70,5 @@ int crier_source_timeout(const struct crier_source *,
                          struct crier_now now); /* for poll(2): -1, or ms */
 struct crier_slice crier_source_reason(
     const struct crier_source *); /* why it is over; empty: its handler said so */
-struct crier_slice crier_source_last_id(const struct crier_source *);
 
 #endif

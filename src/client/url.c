@@ -12,6 +12,7 @@
  */
 #include "client/url.h"
 
+#include "base/ascii.h"
 #include "http/target.h"
 
 enum { HTTP_PORT = 80 };
@@ -43,11 +44,11 @@ static size_t scheme_length(struct crier_slice text)
 {
     for (size_t i = 0; i < text.len; i++) {
         char c = text.data[i];
-        bool alpha = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 
         if (c == ':')
             return i > 0 ? i + 1 : 0;
-        if (!alpha && (i == 0 || !((c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.')))
+        if (!crier_is_alpha(c) &&
+            (i == 0 || (!crier_is_digit(c) && c != '+' && c != '-' && c != '.')))
             return 0;
     }
     return 0;

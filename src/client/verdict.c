@@ -12,7 +12,7 @@
 
 #include "base/utf8.h"
 #include "http/negotiate.h"
-#include "http/problem.h"
+#include "http/response.h"
 #include <jansson.h>
 
 enum { PLAIN_BYTES = 1000 };

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a source does with the answer it got (library-api.md, client.h; WHATWG HTML 9.2.3 is
- * stricter, it never comes back after anything but 200). Pure.
+ * What a source does with the answer it got: it comes back after what passes (the server is
+ * busy, restarting, or a proxy does not reach it) and stops at what stays wrong until someone
+ * changes something. WHATWG HTML 9.2.3 is stricter: a browser never comes back after anything
+ * but 200. Pure.
  */
 #ifndef CRIER_CLIENT_VERDICT_H
 #define CRIER_CLIENT_VERDICT_H

@@ -141,19 +141,3 @@ int crier_event_encode(struct crier_buf *buf,
         *ret_id_at = id_at;
     return 0;
 }
-
-void crier_event_decode_data(struct crier_buf *buf, struct crier_slice sse)
-{
-    bool first = true;
-
-    while (sse.len > 0) {
-        struct crier_slice line = crier_slice_cut(&sse, '\n');
-
-        if (!crier_slice_starts(line, data_prefix))
-            continue;
-        if (!first)
-            crier_buf_byte(buf, '\n');
-        crier_buf_append(buf, crier_slice_sub(line, data_prefix.len, line.len));
-        first = false;
-    }
-}

@@ -46,7 +46,4 @@ int crier_event_encode(struct crier_buf *buf,
 /* The exact number of bytes crier_event_encode would append. */
 size_t crier_event_encoded_size(const struct crier_event *event);
 
-/* Appends the data of one encoded event (its data lines joined by LF) to buf. */
-void crier_event_decode_data(struct crier_buf *buf, struct crier_slice sse);
-
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "event/id.h"
 
+#include "base/buf.h"
 #include "base/err.h"
 
 int crier_id_cmp(struct crier_id a, struct crier_id b)
@@ -27,6 +28,13 @@ size_t crier_id_format(struct crier_id id, char text[CRIER_ID_TEXT])
 
     text[len++] = '-';
     return len + put_number(id.seq, text + len);
+}
+
+void crier_id_append(struct crier_buf *buf, struct crier_id id)
+{
+    char text[CRIER_ID_TEXT];
+
+    crier_buf_add(buf, text, crier_id_format(id, text));
 }
 
 /* A number as put_number writes it: one spelling each, so that ids can be compared as text. */

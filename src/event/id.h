@@ -8,6 +8,8 @@
 
 #include "base/slice.h"
 
+struct crier_buf;
+
 enum { CRIER_ID_TEXT = 41 }; /* 20 digits, '-', 20 digits */
 
 struct crier_id {
@@ -18,6 +20,7 @@ struct crier_id {
 int crier_id_cmp(struct crier_id a, struct crier_id b); /* < 0, 0, > 0 */
 /* Returns its length; no NUL is added. */
 size_t crier_id_format(struct crier_id id, char text[CRIER_ID_TEXT]);
+void crier_id_append(struct crier_buf *buf, struct crier_id id);
 /* Both parts 1*DIGIT, one '-', nothing else, no overflow, no leading zeros (but "0" itself):
  * exactly what format writes. 0 or -EINVAL. */
 int crier_id_parse(struct crier_slice text, struct crier_id *ret_id);

@@ -7,13 +7,6 @@
 static const struct crier_slice data_prefix = {"data: ", 6};
 static const struct crier_slice retry_prefix = {"retry: ", 7};
 
-static void put_id(struct crier_buf *buf, struct crier_id id)
-{
-    char text[CRIER_ID_TEXT];
-
-    crier_buf_add(buf, text, crier_id_format(id, text));
-}
-
 /* The data as one JSON string, straight out of its lines: they are joined by \n. */
 static void put_json_data(struct crier_buf *buf, struct crier_slice sse)
 {
@@ -35,7 +28,7 @@ static void put_json_data(struct crier_buf *buf, struct crier_slice sse)
 void crier_render_json(struct crier_buf *buf, const struct crier_render_fields *fields)
 {
     crier_buf_append(buf, CRIER_SLICE("{\"id\":\""));
-    put_id(buf, fields->id);
+    crier_id_append(buf, fields->id);
     crier_buf_append(buf, CRIER_SLICE("\",\"topic\":"));
     crier_buf_json_string(buf, fields->topic);
     crier_buf_append(buf, CRIER_SLICE(",\"event\":"));
@@ -67,7 +60,7 @@ void crier_render_envelope(struct crier_buf *buf, const struct crier_render_fiel
 {
     put_retry(buf, fields->sse);
     crier_buf_append(buf, CRIER_SLICE("id: "));
-    put_id(buf, fields->id);
+    crier_id_append(buf, fields->id);
     crier_buf_append(buf, CRIER_SLICE("\ndata: "));
     crier_render_json(buf, fields);
     crier_buf_append(buf, CRIER_SLICE("\n\n"));

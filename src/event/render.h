@@ -2,8 +2,7 @@
 /*
  * Other representations of an encoded event, for feeds and histories that ask for them:
  *
- *     json
- * {"id":"17-0","topic":"a/b","event":"message","data":"x\ny","time":"2026-11-21T09:03:34.123Z"}
+ *     json      {"id":"17-0","topic":"a/b","event":"message","data":"x\ny","time":"2026-..."}
  *               on one line, without a line end; "event" is always there
  *     envelope  the same object as the data of an event, so that onmessage sees every type:
  *

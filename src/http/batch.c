@@ -114,10 +114,9 @@ static int stream_fault(struct crier_batch *batch, int error)
     case -EMSGSIZE:
         /* The block's first line; it is the one being read when there is none yet. */
         batch->fault_line = parser->block_line ? parser->block_line : parser->line_number + 1;
-        return crier_batch_fail(
-            batch, CRIER_PROBLEM_TOO_LARGE,
-            "This block is longer than an event may be. Send smaller events, or start the "
-            "hub with a larger --max-event-size.");
+        return crier_batch_fail(batch, CRIER_PROBLEM_TOO_LARGE,
+                                "This block is longer than an event may be. Send smaller "
+                                "events, or start the hub with a larger --max-event-size.");
     default:
         return crier_batch_fail(batch, CRIER_PROBLEM_BAD_BODY,
                                 "This line is not UTF-8. Send UTF-8.");
@@ -140,8 +139,7 @@ static int read_block(struct crier_batch *batch,
         p.key = item->id;
         if (!fault)
             fault = crier_publish_key_fault(p.key)
-                        ? "A block's id is its key: 1 to 128 printable "
-                          "ASCII characters."
+                        ? "A block's id is its key: 1 to 128 printable ASCII characters."
                         : NULL;
     }
     if (fault)

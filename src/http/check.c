@@ -12,7 +12,7 @@
  * smuggling is made of: two readers of one connection that disagree on where a body ends
  * (RFC 9112 11.2). Nothing ambiguous is repaired here, everything ambiguous is refused.
  */
-#include "http/head.h"
+#include "http/check.h"
 
 #include "http/field.h"
 #include "http/target.h"
@@ -41,8 +41,9 @@ static int absolute_form(struct crier_request *request,
         *rest = crier_slice_sub(*rest, end, rest->len);
         return 0;
     }
-    return bad(refusal, "The request's target is neither a path that begins with '/' nor an "
-                        "http:// URL.");
+    return bad(
+        refusal,
+        "The request's target is neither a path that begins with '/' nor an http:// URL.");
 }
 
 static int check_target(struct crier_request *request, struct crier_refusal *refusal)
@@ -158,9 +159,9 @@ static int check_transfer_encoding(struct crier_head *head, struct crier_refusal
     if (!codings.chunked_last || codings.chunked > 1)
         return bad(refusal, "The last transfer coding must be chunked, and be there once.");
     if (codings.count > 1)
-        return crier_refuse(refusal, CRIER_PROBLEM_NOT_IMPLEMENTED,
-                            "A compressed transfer coding is not known here. Send: "
-                            "Transfer-Encoding: chunked");
+        return crier_refuse(
+            refusal, CRIER_PROBLEM_NOT_IMPLEMENTED,
+            "A compressed transfer coding is not known here. Send: Transfer-Encoding: chunked");
     head->chunked = true;
     return 0;
 }
@@ -204,9 +205,8 @@ static int check_host(struct crier_request *request, struct crier_refusal *refus
         return bad_host(refusal,
                         "There is no Host header. HTTP/1.1 requires one: Host: example.org");
     if (count == 1 && crier_authority_parse(host, &authority) < 0)
-        return bad_host(refusal,
-                        "The Host header is not a host name or address with an optional "
-                        "port, as in: Host: example.org:8080");
+        return bad_host(refusal, "The Host header is not a host name or address with an "
+                                 "optional port, as in: Host: example.org:8080");
     if (!request->host.data) {
         request->host = host;
         return 0;
@@ -228,10 +228,9 @@ static int check_expect(struct crier_request *request, struct crier_refusal *ref
             continue;
         while (crier_list_next(&list, ',', &expectation)) {
             if (!crier_slice_eq_nocase(expectation, CRIER_SLICE("100-continue")))
-                return crier_refuse(
-                    refusal, CRIER_PROBLEM_EXPECTATION_FAILED,
-                    "The only expectation known here is 100-continue. Leave the "
-                    "Expect header out.");
+                return crier_refuse(refusal, CRIER_PROBLEM_EXPECTATION_FAILED,
+                                    "The only expectation known here is 100-continue. Leave "
+                                    "the Expect header out.");
             request->expect_continue = request->has_body;
         }
     }

@@ -18,6 +18,8 @@
  */
 #include "http/chunked.h"
 
+#include "base/ascii.h"
+
 enum { SIZE_DIGITS = 16 };
 
 enum state {
@@ -36,28 +38,17 @@ static int bad(struct crier_refusal *refusal, const char *detail)
     return crier_refuse(refusal, CRIER_PROBLEM_BAD_REQUEST, detail);
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static int size_byte(struct crier_chunked *body, char c, struct crier_refusal *refusal)
 {
-    int digit = hex_digit(c);
+    unsigned digit = crier_hex_value(c);
 
-    if (digit >= 0) {
+    if (digit != CRIER_NO_HEX) {
         if (++body->digits > SIZE_DIGITS)
             return bad(refusal, "A chunk's size has more than 16 digits.");
         /* An exbibyte is announced only by mistake, or to make a sum overflow. */
         if (body->left >> (60 - 4))
             return bad(refusal, "A chunk's size is larger than anything that can be sent.");
-        body->left = body->left << 4 | (uint64_t)digit;
+        body->left = body->left << 4 | digit;
         return 0;
     }
     if (body->digits > 0 && c == '\r') {

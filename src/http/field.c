@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/field.h"
 
+#include "base/ascii.h"
+
 bool crier_token_char(char c)
 {
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
+    if (crier_is_alpha(c) || crier_is_digit(c))
         return true;
     switch (c) {
     case '!':

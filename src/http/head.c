@@ -206,7 +206,7 @@ int crier_head_parse(struct crier_head *head,
     head->request.headers = head->headers;
     head->request.target = crier_slice_sub(raw, scan->target_at, scan->target_len);
     head->request.minor = scan->minor == '1';
-    return crier_head_check(head, refusal);
+    return 0;
 }
 
 struct crier_slice crier_request_header(const struct crier_request *request,

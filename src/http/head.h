@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A complete request head: split into its parts by llhttp, then checked. Internal to src/http.
+ * A complete request head: split into its parts by llhttp. Internal to src/http.
  */
 #ifndef CRIER_HTTP_HEAD_H
 #define CRIER_HTTP_HEAD_H
@@ -20,12 +20,10 @@ void crier_head_init(struct crier_head *head, const struct crier_mem *mem);
 void crier_head_deinit(struct crier_head *head);
 /* Forgets the request; gives back the memory of a large one. */
 void crier_head_reset(struct crier_head *head);
-/* raw is exactly what scan has accepted: fills in request and chunked. 0, -EPROTO, -ENOMEM. */
+/* raw is exactly what scan has accepted: fills in method, target, minor and headers of the
+ * request, the rest is for crier_head_check (check.h). 0, -EPROTO, -ENOMEM. */
 int crier_head_parse(struct crier_head *head,
                      const struct crier_scan *scan,
                      struct crier_refusal *refusal);
-
-/* check.c: fills in what follows from the parts. 0 or -EPROTO. */
-int crier_head_check(struct crier_head *head, struct crier_refusal *refusal);
 
 #endif

@@ -149,18 +149,16 @@ static int read_value(struct crier_batch *batch,
     case MEMBER_UNKNOWN:
         break;
     }
-    return crier_batch_fail(
-        batch, CRIER_PROBLEM_BAD_BODY,
-        "This line has a member that is not known. Known are: topic, data, event, retry, ttl "
-        "and key.");
+    return crier_batch_fail(batch, CRIER_PROBLEM_BAD_BODY,
+                            "This line has a member that is not known. Known are: topic, data, "
+                            "event, retry, ttl and key.");
 }
 
 static int bad_json(struct crier_batch *batch)
 {
-    return crier_batch_fail(
-        batch, CRIER_PROBLEM_BAD_BODY,
-        "This line is not one JSON object. Send one object on each line, such as "
-        "{\"data\":\"hello\"}.");
+    return crier_batch_fail(batch, CRIER_PROBLEM_BAD_BODY,
+                            "This line is not one JSON object. Send one object on each line, "
+                            "such as {\"data\":\"hello\"}.");
 }
 
 /* Why there is no document. Running out of memory often looks like bad syntax to jansson, or
@@ -213,8 +211,8 @@ read_members(struct crier_batch *batch, struct crier_slice line, struct crier_pu
 
     if (crier_span_members(line, values, MEMBERS) > json_object_size(document))
         return crier_batch_fail(batch, CRIER_PROBLEM_BAD_BODY,
-                                "This line has a member twice. Each may be there once: "
-                                "topic, data, event, retry, ttl and key.");
+                                "This line has a member twice. Each may be there once: topic, "
+                                "data, event, retry, ttl and key.");
     for (void *at = json_object_iter(document); at; at = json_object_iter_next(document, at)) {
         enum member member = member_of(crier_slice_of(json_object_iter_key(at)));
         const json_t *value = json_object_iter_value(at);
@@ -243,10 +241,9 @@ read_document(struct crier_batch *batch, struct crier_slice line, struct crier_p
             batch, CRIER_PROBLEM_BAD_BODY,
             "This line has no data member. Send at least {\"data\":\"hello\"}.");
     if (!p->has_topic && !batch->path_has_topic)
-        return crier_batch_fail(
-            batch, CRIER_PROBLEM_BAD_TOPIC,
-            "This line names no topic, and neither does the path. Add a topic member, or "
-            "publish to /events/<topic>.");
+        return crier_batch_fail(batch, CRIER_PROBLEM_BAD_TOPIC,
+                                "This line names no topic, and neither does the path. Add a "
+                                "topic member, or publish to /events/<topic>.");
     /* Its span is all that is needed; a large tree must not wait with the batch. */
     if (!json_is_string(data))
         json_object_del(batch->document, "data");
@@ -268,10 +265,9 @@ int crier_ndjson_line(struct crier_batch *batch,
 
     batch->fault_line = batch->line_number;
     if (line.len > batch->max_event)
-        return crier_batch_fail(
-            batch, CRIER_PROBLEM_TOO_LARGE,
-            "This line is longer than an event may be. Send smaller events, or start the hub "
-            "with a larger --max-event-size.");
+        return crier_batch_fail(batch, CRIER_PROBLEM_TOO_LARGE,
+                                "This line is longer than an event may be. Send smaller "
+                                "events, or start the hub with a larger --max-event-size.");
     r = load(batch, line);
     if (r == 0)
         r = read_document(batch, line, &p);

@@ -14,6 +14,7 @@
  */
 #include "http/negotiate.h"
 
+#include "base/ascii.h"
 #include "http/field.h"
 
 enum { WEIGHT_ONE = 1000 };
@@ -59,7 +60,7 @@ static bool parse_weight(struct crier_slice text, unsigned *ret_weight)
         return false;
     weight = text.data[0] == '1' ? WEIGHT_ONE : 0;
     for (size_t i = 2; i < text.len; i++, scale /= 10) {
-        if (text.data[i] < '0' || text.data[i] > '9')
+        if (!crier_is_digit(text.data[i]))
             return false;
         weight += (unsigned)(text.data[i] - '0') * scale;
     }

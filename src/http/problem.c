@@ -3,8 +3,8 @@
  * Every refusal there is, with its texts.
  *
  * `detail` goes into the answer when there is nothing more exact to say; it tells the reader
- * what to do. `meaning`, `causes` and `remedy` make the page at /-/problems/<slug>. The texts
- * are plain text, escaped where they are written out.
+ * what to do. `meaning`, `causes` and `remedy` make the page at /-/problems/<slug>
+ * (problem_page.c). The texts are plain text, escaped where they are written out.
  *
  * The slug, not the title, is what programs compare: titles and details may be reworded.
  */
@@ -30,8 +30,7 @@ static const struct text texts[CRIER_PROBLEM_COUNT] = {
             "A request put together by hand, a proxy that changes requests, https:// used on a "
             "port that speaks plain HTTP, or a port scanner.",
             "Use an HTTP client library. If the address begins with https://, use http:// or "
-            "put "
-            "a TLS proxy in front of the hub.",
+            "put a TLS proxy in front of the hub.",
         },
     [CRIER_PROBLEM_BAD_HOST] =
         {
@@ -42,19 +41,16 @@ static const struct text texts[CRIER_PROBLEM_COUNT] = {
             "The header is missing, is there twice, is empty, or is no host name. Some proxies "
             "pass on names with characters that host names cannot have.",
             "Send one Host header. Behind a proxy, let it set the header (nginx: "
-            "proxy_set_header "
-            "Host $host).",
+            "proxy_set_header Host $host).",
         },
     [CRIER_PROBLEM_BAD_TOPIC] =
         {
             "Invalid topic",
             "A topic is 1 to 256 bytes of UTF-8, at most 16 segments between slashes, none "
-            "empty, "
-            "'.' or '..', without control characters and without '*'.",
+            "empty, '.' or '..', without control characters and without '*'.",
             "Events are published to a topic, and what was given cannot be one.",
             "A slash at the end or two in a row, a pattern where a topic is needed, a name "
-            "that "
-            "is too long, or text that is not UTF-8.",
+            "that is too long, or text that is not UTF-8.",
             "Choose a topic such as news or orders/42/status, and percent-encode it in the "
             "path.",
         },
@@ -62,21 +58,18 @@ static const struct text texts[CRIER_PROBLEM_COUNT] = {
         {
             "Invalid selector",
             "A selector is a topic, or a pattern in which '*' stands for one whole segment and "
-            "a "
-            "final '**' for the rest.",
+            "a final '**' for the rest.",
             "What to follow is given by selectors, and this one is neither a topic nor a "
             "pattern.",
             "A '*' inside a segment (as in news-*), a '**' that is not at the end, a slash at "
-            "the "
-            "end, or too many selectors in one request (100, of which 10 may be patterns).",
+            "the end, or too many selectors in one request (100, of which 10 may be patterns).",
             "Write orders/*/status or orders/**, and quote the URL in a shell.",
         },
     [CRIER_PROBLEM_BAD_PARAMETER] =
         {
             "Invalid parameter",
             "A query parameter or header has a value that cannot be used. Correct it or leave "
-            "it "
-            "out.",
+            "it out.",
             "One of the request's parameters is not known here or has a value out of its "
             "range.",
             "A misspelt parameter on a publish, a type with line ends in it, since=5 (a number "
@@ -100,11 +93,9 @@ static const struct text texts[CRIER_PROBLEM_COUNT] = {
             "says.",
             "The request's body cannot be published as it is.",
             "Text in another encoding than UTF-8, binary data, or a line of a batch that is "
-            "not a "
-            "JSON object or has an unknown member.",
+            "not a JSON object or has an unknown member.",
             "Convert text to UTF-8 and encode binary data (as Base64, say). If the answer "
-            "names a "
-            "line, everything before that line has been published.",
+            "names a line, everything before that line has been published.",
         },
     [CRIER_PROBLEM_BAD_CREDENTIALS] =
         {
@@ -122,19 +113,16 @@ static const struct text texts[CRIER_PROBLEM_COUNT] = {
             "This hub asks for its token before it does this.",
             "The Authorization header was left out, or a proxy removed it.",
             "Send Authorization: Bearer <token>. With crier pub, use --token-file or "
-            "CRIER_TOKEN. "
-            "The hub's operator has the token.",
+            "CRIER_TOKEN. The hub's operator has the token.",
         },
     [CRIER_PROBLEM_TOKEN_WRONG] =
         {
             "Wrong token",
             "The token is not one of the hub's. Check it, and that it is sent as "
-            "Authorization: "
-            "Bearer <token>.",
+            "Authorization: Bearer <token>.",
             "A token was sent, but it is none that this hub knows.",
             "A token that was changed since, a line end or quotes in it, or another scheme "
-            "than "
-            "Bearer.",
+            "than Bearer.",
             "Compare it with the hub's token file. After a change of that file, send the hub a "
             "SIGHUP.",
         },
@@ -145,18 +133,15 @@ static const struct text texts[CRIER_PROBLEM_COUNT] = {
             "--publish-token-file, or publish from the same machine.",
             "Without a token, a hub takes events only from the machine it runs on.",
             "The request came from another machine, through a proxy (it carries "
-            "X-Forwarded-For "
-            "or the like), as HTTP/1.0, or with a Host other than localhost.",
+            "X-Forwarded-For or the like), as HTTP/1.0, or with a Host other than localhost.",
             "Start the hub with --publish-token-file and send the token; or, if really anyone "
-            "may "
-            "publish, with --anonymous-publish.",
+            "may publish, with --anonymous-publish.",
         },
     [CRIER_PROBLEM_CROSS_ORIGIN] =
         {
             "Origin not allowed",
             "Pages of this origin may not use the hub. Start the hub with --cors-origin and "
-            "the "
-            "page's origin.",
+            "the page's origin.",
             "A browser sent this request for a web page of another origin than the hub's, and "
             "that origin is not allowed. This keeps any page on the web from using the hub "
             "behind its user's back.",
@@ -195,12 +180,10 @@ static const struct text texts[CRIER_PROBLEM_COUNT] = {
         {
             "Nothing acceptable",
             "Accept names none of text/event-stream, application/x-ndjson, application/json "
-            "and "
-            "text/html where they are on offer.",
+            "and text/html where they are on offer.",
             "The request's Accept header rules out everything that could be answered here.",
             "A client that accepts only a media type of its own, or a publish whose Accept "
-            "asks "
-            "for an event stream in answer.",
+            "asks for an event stream in answer.",
             "Send Accept: text/event-stream to follow, application/json for history, or leave "
             "the header out.",
         },
@@ -222,8 +205,7 @@ static const struct text texts[CRIER_PROBLEM_COUNT] = {
             "An event may take 1 MiB, or what --max-event-size says, counted as it is sent to "
             "followers.",
             "A large document as one event, or many line ends: each line of data is sent with "
-            "a "
-            "prefix of 6 bytes.",
+            "a prefix of 6 bytes.",
             "Publish where the data can be fetched instead of the data, or send several "
             "events.",
         },
@@ -234,8 +216,7 @@ static const struct text texts[CRIER_PROBLEM_COUNT] = {
             "A request's path and query may take 8 KiB together.",
             "Very many topics in one subscription, or data put into the URL.",
             "Follow a pattern instead of single topics, or open several streams. Data belong "
-            "in "
-            "the body of a POST.",
+            "in the body of a POST.",
         },
     [CRIER_PROBLEM_UNSUPPORTED_TYPE] =
         {
@@ -257,8 +238,7 @@ static const struct text texts[CRIER_PROBLEM_COUNT] = {
         {
             "Unknown host name",
             "This hub is not known by that name. Use localhost, or start it with --host and "
-            "the "
-            "name.",
+            "the name.",
             "A hub that listens on this machine only answers to local names only. This keeps "
             "foreign web pages from reaching it under a name of theirs (DNS rebinding).",
             "The hub is reached through a proxy or under a name from a hosts file.",
@@ -268,8 +248,7 @@ static const struct text texts[CRIER_PROBLEM_COUNT] = {
         {
             "Too many connections",
             "There are too many connections from this address. Close some, then try again "
-            "after "
-            "the time in Retry-After.",
+            "after the time in Retry-After.",
             "One address may have 1,000 connections (for IPv6, one /64 network).",
             "Streams that are opened and never closed, or many users behind one address or "
             "proxy.",
@@ -280,8 +259,7 @@ static const struct text texts[CRIER_PROBLEM_COUNT] = {
         {
             "Headers too large",
             "The request's headers are over 32 KiB or more than 128. Send fewer or smaller "
-            "ones, "
-            "cookies above all.",
+            "ones, cookies above all.",
             "The head of a request may take 32 KiB and have 128 headers.",
             "Many or large cookies for the hub's domain, or a long token.",
             "Remove cookies, or serve the hub under a domain that has none.",
@@ -298,8 +276,7 @@ static const struct text texts[CRIER_PROBLEM_COUNT] = {
         {
             "Not implemented",
             "This method or transfer coding is not known here. Use GET, POST, PUT or DELETE, "
-            "and no "
-            "Transfer-Encoding but chunked.",
+            "and no Transfer-Encoding but chunked.",
             "The request uses a part of HTTP that this hub does not have.",
             "A WebDAV client, the use of the hub as a proxy, or a compressed transfer coding.",
             "Follow with GET and publish with POST or PUT.",
@@ -330,20 +307,17 @@ static const struct text texts[CRIER_PROBLEM_COUNT] = {
             "is not possible. Nothing of this request was published.",
             "A full disk, a disk that fails, or a database that cannot be reached.",
             "Try again later, with the same key. The operator should look at the disk and at "
-            "the "
-            "hub's log.",
+            "the hub's log.",
         },
     [CRIER_PROBLEM_OUTCOME_UNKNOWN] =
         {
             "Outcome unknown",
             "It is not known whether the event was published. Send it again with the same key.",
             "The hub handed the event on, and then lost sight of it: it may or may not be in "
-            "the "
-            "journal.",
+            "the journal.",
             "A disk error, or a connection to the database that broke at this moment.",
             "Repeat the request with the same key (Idempotency-Key): should the event be "
-            "there, "
-            "it is not published twice.",
+            "there, it is not published twice.",
         },
     [CRIER_PROBLEM_VERSION] =
         {
@@ -398,6 +372,21 @@ struct crier_slice crier_problem_detail(enum crier_problem problem)
     return crier_slice_of(text_of(problem)->detail);
 }
 
+struct crier_slice crier_problem_meaning(enum crier_problem problem)
+{
+    return crier_slice_of(text_of(problem)->meaning);
+}
+
+struct crier_slice crier_problem_causes(enum crier_problem problem)
+{
+    return crier_slice_of(text_of(problem)->causes);
+}
+
+struct crier_slice crier_problem_remedy(enum crier_problem problem)
+{
+    return crier_slice_of(text_of(problem)->remedy);
+}
+
 enum crier_problem crier_problem_find(struct crier_slice slug)
 {
     for (unsigned i = CRIER_PROBLEM_NONE + 1; i < CRIER_PROBLEM_COUNT; i++) {
@@ -405,59 +394,6 @@ enum crier_problem crier_problem_find(struct crier_slice slug)
             return (enum crier_problem)i;
     }
     return CRIER_PROBLEM_NONE;
-}
-
-const char *crier_status_reason(unsigned status)
-{
-    static const struct {
-        unsigned status;
-        const char *reason;
-    } reasons[] = {
-        {100, "Continue"},
-        {200, "OK"},
-        {201, "Created"},
-        {202, "Accepted"},
-        {204, "No Content"},
-        {206, "Partial Content"},
-        {301, "Moved Permanently"},
-        {302, "Found"},
-        {303, "See Other"},
-        {304, "Not Modified"},
-        {307, "Temporary Redirect"},
-        {308, "Permanent Redirect"},
-        {400, "Bad Request"},
-        {401, "Unauthorized"},
-        {403, "Forbidden"},
-        {404, "Not Found"},
-        {405, "Method Not Allowed"},
-        {406, "Not Acceptable"},
-        {408, "Request Timeout"},
-        {409, "Conflict"},
-        {410, "Gone"},
-        {411, "Length Required"},
-        {412, "Precondition Failed"},
-        {413, "Content Too Large"},
-        {414, "URI Too Long"},
-        {415, "Unsupported Media Type"},
-        {417, "Expectation Failed"},
-        {421, "Misdirected Request"},
-        {422, "Unprocessable Content"},
-        {426, "Upgrade Required"},
-        {429, "Too Many Requests"},
-        {431, "Request Header Fields Too Large"},
-        {500, "Internal Server Error"},
-        {501, "Not Implemented"},
-        {502, "Bad Gateway"},
-        {503, "Service Unavailable"},
-        {504, "Gateway Timeout"},
-        {505, "HTTP Version Not Supported"},
-    };
-
-    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
-        if (reasons[i].status == status)
-            return reasons[i].reason;
-    }
-    return "";
 }
 
 /* At most DETAIL_BYTES of it, not cut inside a code point. */
@@ -512,72 +448,4 @@ void crier_problem_json(struct crier_buf *buf,
         crier_buf_append(buf, extra);
     }
     crier_buf_append(buf, CRIER_SLICE("}\n"));
-}
-
-struct crier_slice crier_problem_style(void)
-{
-    return CRIER_SLICE(
-        ":root{color-scheme:light dark}"
-        "body{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:4rem auto;"
-        "padding:0 1rem;background:#fff;color:#1c1c1c}"
-        "h1{line-height:1.2}h2{font-size:1rem;margin:1.5rem 0 0}p{margin:0 0 1rem}"
-        "a{color:#0b57d0}"
-        "@media(prefers-color-scheme:dark){body{background:#161616;color:#e6e6e6}"
-        "a{color:#8ab4f8}}");
-}
-
-static void append_html(struct crier_buf *buf, const char *text)
-{
-    for (; *text; text++) {
-        switch (*text) {
-        case '&':
-            crier_buf_append(buf, CRIER_SLICE("&amp;"));
-            break;
-        case '<':
-            crier_buf_append(buf, CRIER_SLICE("&lt;"));
-            break;
-        case '>':
-            crier_buf_append(buf, CRIER_SLICE("&gt;"));
-            break;
-        default:
-            crier_buf_byte(buf, *text);
-        }
-    }
-}
-
-static void append_section(struct crier_buf *buf, const char *heading, const char *text)
-{
-    crier_buf_append(buf, CRIER_SLICE("<h2>"));
-    append_html(buf, heading);
-    crier_buf_append(buf, CRIER_SLICE("</h2>\n<p>"));
-    append_html(buf, text);
-    crier_buf_append(buf, CRIER_SLICE("</p>\n"));
-}
-
-void crier_problem_page(struct crier_buf *buf, enum crier_problem problem)
-{
-    const struct text *text = text_of(problem);
-    unsigned status = crier_problem_status(problem);
-
-    crier_buf_append(buf,
-                     CRIER_SLICE("<!doctype html>\n<html lang=\"en\">\n<head>\n"
-                                 "<meta charset=\"utf-8\">\n"
-                                 "<meta name=\"viewport\" content=\"width=device-width\">\n"
-                                 "<title>"));
-    append_html(buf, text->title);
-    crier_buf_append(buf, CRIER_SLICE(" - Crier</title>\n<style>"));
-    crier_buf_append(buf, crier_problem_style());
-    crier_buf_append(buf, CRIER_SLICE("</style>\n</head>\n<body>\n<h1>"));
-    append_html(buf, text->title);
-    crier_buf_append(buf, CRIER_SLICE("</h1>\n<p>Code <code>"));
-    crier_buf_append(buf, crier_problem_slug(problem));
-    crier_buf_append(buf, CRIER_SLICE("</code>, status "));
-    crier_buf_u64(buf, status);
-    crier_buf_byte(buf, ' ');
-    append_html(buf, crier_status_reason(status));
-    crier_buf_append(buf, CRIER_SLICE("</p>\n"));
-    append_section(buf, "What it means", text->meaning);
-    append_section(buf, "Likely causes", text->causes);
-    append_section(buf, "What to do", text->remedy);
-    crier_buf_append(buf, CRIER_SLICE("</body>\n</html>\n"));
 }

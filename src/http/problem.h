@@ -40,7 +40,7 @@
     X(BUSY, "busy", 503)                       /* too many connections in all */               \
     X(DRAINING, "draining", 503)                                                               \
     X(JOURNAL_FULL, "journal-full", 503)                                                       \
-    X(OUTCOME_UNKNOWN, "outcome-unknown", 503)                                                 \
+    X(OUTCOME_UNKNOWN, "outcome-unknown", 503) /* not raised yet: a durable journal will */    \
     X(VERSION, "http-version", 505)
 
 enum crier_problem {
@@ -56,7 +56,10 @@ struct crier_slice crier_problem_slug(enum crier_problem);
 struct crier_slice crier_problem_title(enum crier_problem);
 struct crier_slice crier_problem_detail(enum crier_problem);    /* the default: what to do */
 enum crier_problem crier_problem_find(struct crier_slice slug); /* NONE: unknown */
-const char *crier_status_reason(unsigned status); /* "Not Found"; "" when unknown */
+/* For the page. */
+struct crier_slice crier_problem_meaning(enum crier_problem);
+struct crier_slice crier_problem_causes(enum crier_problem);
+struct crier_slice crier_problem_remedy(enum crier_problem);
 
 /* Appends {"type":"/-/problems/<slug>","code":...,"title":...,"status":...,"detail":...} LF.
  * detail empty: the default one; it may hold bytes of the request: it is escaped, repaired to
@@ -66,9 +69,10 @@ void crier_problem_json(struct crier_buf *buf,
                         enum crier_problem,
                         struct crier_slice detail,
                         struct crier_slice extra);
-/* The page's inline style, without its tags: what a Content-Security-Policy hash is made of. */
-struct crier_slice crier_problem_style(void);
-/* Appends the HTML page that explains it (no outside resource, no script). */
+
+/* Appends the HTML page that explains it: no outside resource, no script (problem_page.c). */
 void crier_problem_page(struct crier_buf *buf, enum crier_problem);
+/* The Content-Security-Policy of those pages: nothing but their style, named by its hash. */
+const char *crier_problem_page_csp(void);
 
 #endif

@@ -8,6 +8,7 @@
  */
 #include "http/publication.h"
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 
 /* A retry below 500 ms makes browsers hammer the hub; one over an hour looks like no retry. */
@@ -62,7 +63,7 @@ static uint64_t take_unit(struct crier_slice *text)
 {
     char c = text->len ? text->data[text->len - 1] : '\0';
 
-    if (c >= '0' && c <= '9')
+    if (crier_is_digit(c))
         return 1000;
     text->len -= text->len > 0;
     switch (c) {
@@ -87,8 +88,7 @@ const char *crier_publish_ttl_fault(struct crier_slice text, uint64_t *ret_ms)
 
     if (unit == 0 || r == -EINVAL || (r == 0 && count == 0))
         return "ttl is a whole number of seconds, at least 1, or a duration such as 30s, 10m, "
-               "2h or "
-               "7d.";
+               "2h or 7d.";
     /* What is too long to count is for ever; history's age caps it. */
     *ret_ms = r < 0 || count > UINT64_MAX / unit ? UINT64_MAX : count * unit;
     return NULL;

@@ -8,8 +8,9 @@
  *       |                                               | left == 0, or the last chunk's end
  *       +--------------- [END item] <-- END <-----------+
  *
- *     scan.c     the head's raw bytes         head.c     the complete head
- *     chunked.c  a chunked body's framing     request.c  order, and who gets which byte
+ *     scan.c     the head's raw bytes         head.c     the complete head, split
+ *     chunked.c  a chunked body's framing     check.c    ... and what its parts mean
+ *     request.c  order, and who gets which byte
  *
  * Invariants
  *   (1) *input is advanced exactly over the bytes of items handed out and of the head so far,
@@ -23,8 +24,8 @@
 #include "http/request.h"
 
 #include "base/mem.h"
+#include "http/check.h"
 #include "http/chunked.h"
-#include "http/head.h"
 #include <assert.h>
 
 /* Each bounds what one connection can make us hold or look at before anything is answered. */
@@ -109,6 +110,8 @@ static int next_head(struct crier_http_reader *reader,
     if (scanned == CRIER_HTTP_MORE)
         return CRIER_HTTP_MORE;
     r = crier_head_parse(&reader->head, &reader->scan, &reader->refusal);
+    if (r == 0)
+        r = crier_head_check(&reader->head, &reader->refusal);
     if (r < 0)
         return r;
     reader->phase = reader->head.request.has_body ? PHASE_BODY : PHASE_END;
@@ -231,10 +234,4 @@ const char *crier_http_fault_detail(const struct crier_http_reader *reader)
 bool crier_http_in_request(const struct crier_http_reader *reader)
 {
     return reader->phase != PHASE_LEAD;
-}
-
-size_t crier_http_reader_bytes(const struct crier_http_reader *reader)
-{
-    return sizeof(*reader) + reader->head.raw.cap +
-           reader->head.header_cap * sizeof(struct crier_header);
 }

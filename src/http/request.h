@@ -90,7 +90,6 @@ bool crier_http_in_request(const struct crier_http_reader *);
  * requests (after END, with !crier_http_in_request); optional, the next request does it too. */
 void crier_http_reset(struct crier_http_reader *);
 /* How much memory does the reader hold? */
-size_t crier_http_reader_bytes(const struct crier_http_reader *);
 
 /* The first header of that name, or NULL data; and how many there are. Names compare without
  * case. */

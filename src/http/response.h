@@ -5,6 +5,8 @@
 
 #include "base/buf.h"
 
+const char *crier_status_reason(unsigned status); /* "Not Found"; "" when unknown */
+
 /* "HTTP/1.1 200 OK\r\n" and Date. (HTTP/1.0 requests get an HTTP/1.1 status line too, RFC
  * 9110 2.5.) */
 void crier_response_start(struct crier_buf *buf, unsigned status, uint64_t wall_ms);

@@ -20,6 +20,7 @@
  */
 #include "http/scan.h"
 
+#include "base/ascii.h"
 #include "http/field.h"
 
 /* Clients have sent one or two blank lines between requests; more is no client. */
@@ -37,9 +38,8 @@ enum scan_state {
 
 static const char bare_cr[] = "A CR is not followed by LF: lines end in CR LF, and neither may "
                               "stand alone. Send well-formed HTTP/1.1.";
-static const char bare_lf[] =
-    "An LF is not preceded by CR: lines end in CR LF, and neither may "
-    "stand alone. Send well-formed HTTP/1.1.";
+static const char bare_lf[] = "An LF is not preceded by CR: lines end in CR LF, and neither "
+                              "may stand alone. Send well-formed HTTP/1.1.";
 
 int crier_refuse(struct crier_refusal *refusal, enum crier_problem problem, const char *detail)
 {
@@ -180,9 +180,8 @@ static int scan_target(struct crier_scan *scan,
     if ((unsigned char)c < 0x20 || c == 0x7f)
         return bad(refusal, "The request's target has a control character. Percent-encode it.");
     if (c == '#')
-        return bad(refusal,
-                   "The request's target has a '#'. Fragments are never sent; write %23 "
-                   "for the character itself.");
+        return bad(refusal, "The request's target has a '#'. Fragments are never sent; write "
+                            "%23 for the character itself.");
     if (++scan->target_len > limits->target_bytes)
         return crier_refuse(refusal, CRIER_PROBLEM_TARGET_TOO_LONG,
                             "The request's target is over 8 KiB. Ask for less in one request.");
@@ -196,15 +195,14 @@ static int version_byte(struct crier_scan *scan, char c, struct crier_refusal *r
 
     if (at < sizeof(shape) && shape[at] != '0' && shape[at] == c)
         return 0;
-    if (at < sizeof(shape) && shape[at] == '0' && c >= '0' && c <= '9') {
+    if (at < sizeof(shape) && shape[at] == '0' && crier_is_digit(c)) {
         *(at == 5 ? &scan->major : &scan->minor) = c;
         return 0;
     }
     if (c == '\n')
         return bad(refusal, bare_lf);
-    return bad(refusal,
-               "The request line does not end in HTTP/1.1. Send: a method, one space, the "
-               "target, one space, HTTP/1.1.");
+    return bad(refusal, "The request line does not end in HTTP/1.1. Send: a method, one space, "
+                        "the target, one space, HTTP/1.1.");
 }
 
 static int scan_version(struct crier_scan *scan, char c, struct crier_refusal *refusal)

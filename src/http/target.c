@@ -9,23 +9,15 @@
  */
 #include "http/target.h"
 
+#include "base/ascii.h"
 #include <arpa/inet.h>
 #include <string.h>
-
-static bool is_alpha(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
 
 /* RFC 3986 2.3 */
 static bool is_unreserved(char c)
 {
-    return is_alpha(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
+    return crier_is_alpha(c) || crier_is_digit(c) || c == '-' || c == '.' || c == '_' ||
+           c == '~';
 }
 
 static bool is_sub_delim(char c)
@@ -33,22 +25,11 @@ static bool is_sub_delim(char c)
     return c != '\0' && strchr("!$&'()*+,;=", c) != NULL;
 }
 
-/* The value of a hexadecimal digit, or 16. */
-static unsigned hex_value(char c)
-{
-    if (is_digit(c))
-        return (unsigned)(c - '0');
-    if (c >= 'a' && c <= 'f')
-        return (unsigned)(c - 'a') + 10;
-    if (c >= 'A' && c <= 'F')
-        return (unsigned)(c - 'A') + 10;
-    return 16;
-}
-
 static bool is_escape(struct crier_slice text, size_t at)
 {
-    return text.len - at >= 3 && text.data[at] == '%' && hex_value(text.data[at + 1]) < 16 &&
-           hex_value(text.data[at + 2]) < 16;
+    return text.len - at >= 3 && text.data[at] == '%' &&
+           crier_hex_value(text.data[at + 1]) != CRIER_NO_HEX &&
+           crier_hex_value(text.data[at + 2]) != CRIER_NO_HEX;
 }
 
 static bool escapes_valid(struct crier_slice text)
@@ -70,7 +51,8 @@ int crier_percent_decode(struct crier_buf *buf, struct crier_slice text, bool pl
         char c = text.data[i];
 
         if (c == '%') {
-            unsigned byte = hex_value(text.data[i + 1]) << 4 | hex_value(text.data[i + 2]);
+            unsigned byte =
+                crier_hex_value(text.data[i + 1]) << 4 | crier_hex_value(text.data[i + 2]);
 
             crier_buf_byte(buf, (char)(unsigned char)byte);
             i += 2;
@@ -220,7 +202,8 @@ static bool scheme_valid(struct crier_slice scheme)
     for (size_t i = 0; i < scheme.len; i++) {
         char c = scheme.data[i];
 
-        if (!is_alpha(c) && (i == 0 || (!is_digit(c) && c != '+' && c != '-' && c != '.')))
+        if (!crier_is_alpha(c) &&
+            (i == 0 || (!crier_is_digit(c) && c != '+' && c != '-' && c != '.')))
             return false;
     }
     return scheme.len > 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "support.h"
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/rng.h"
 #include "event/id.h"
@@ -24,6 +25,19 @@ static void known_ids(void **state)
                     "18446744073709551615-18446744073709551615");
     assert_int_equal(crier_id_parse(S("18446744073709551615-18446744073709551615"), &id), 0);
     assert_true(id.ms == UINT64_MAX && id.seq == UINT64_MAX);
+}
+
+/* Invariant: append writes what format does, behind what is there. */
+static void appended(void **state)
+{
+    struct crier_buf buf;
+
+    crier_buf_init(&buf, &crier_mem_libc);
+    crier_buf_byte(&buf, '[');
+    crier_id_append(&buf, (struct crier_id){UINT64_MAX, UINT64_MAX});
+    crier_id_append(&buf, (struct crier_id){7, 0});
+    assert_slice_is(crier_buf_slice(&buf), "[18446744073709551615-184467440737095516157-0");
+    crier_buf_deinit(&buf);
 }
 
 /* Invariant: parse takes what format writes and nothing else (one spelling for each id), and
@@ -92,6 +106,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_ids),
+        cmocka_unit_test(appended),
         cmocka_unit_test(refused),
         cmocka_unit_test(random_ids),
     };

@@ -16,6 +16,7 @@
 #include "http/request.h"
 
 struct account {
+    struct test_mem mem; /* the reader's */
     struct crier_http_reader *reader;
     struct test_guard guard;
     struct crier_buf text;
@@ -51,7 +52,8 @@ static inline void
 account_init(struct account *a, const struct crier_http_limits *limits, size_t max)
 {
     *a = (struct account){.r = CRIER_HTTP_MORE};
-    assert_int_equal(crier_http_reader_new(&crier_mem_libc, limits, &a->reader), 0);
+    test_mem_init(&a->mem, 0);
+    assert_int_equal(crier_http_reader_new(&a->mem.mem, limits, &a->reader), 0);
     test_guard_init(&a->guard, max);
     crier_buf_init(&a->text, &crier_mem_libc);
 }
@@ -59,6 +61,7 @@ account_init(struct account *a, const struct crier_http_limits *limits, size_t m
 static inline void account_deinit(struct account *a)
 {
     crier_http_reader_free(a->reader);
+    assert_int_equal(a->mem.bytes, 0);
     test_guard_deinit(&a->guard);
     crier_buf_deinit(&a->text);
 }

@@ -29,6 +29,8 @@ static void test_unknown_status(void **state)
 {
     struct crier_buf buf;
 
+    assert_string_equal(crier_status_reason(404), "Not Found");
+    assert_string_equal(crier_status_reason(999), "");
     crier_buf_init(&buf, &crier_mem_libc);
     crier_response_start(&buf, 299, 0);
     assert_slice_is(crier_buf_slice(&buf),
