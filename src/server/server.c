@@ -76,6 +76,26 @@ static struct crier_address wanted_address(const struct server *server, size_t i
     return address;
 }
 
+/* `serve` refuses a public --listen without a word about publishing; a socket handed in has not
+ * passed by there. */
+static int check_handed_in(struct server *server, const struct crier_listener *l)
+{
+    bool open = l->address.ip.family != 0 && !crier_ip_is_loopback(&l->address.ip);
+    char text[CRIER_ADDRESS_TEXT];
+
+    if (!open || server->config.anonymous_publish ||
+        crier_tokens_configured(server->hub.tokens))
+        return 0;
+    crier_address_format(&l->address, text);
+    SERVER_LOG(
+        server, CRIER_LOG_ERROR, "failed",
+        CRIER_LOG_TEXT("what", CRIER_SLICE("a public socket was handed in by LISTEN_FDS")),
+        CRIER_LOG_TEXT("address", text_of(text)),
+        CRIER_LOG_TEXT("hint", CRIER_SLICE("say who may publish: --publish-token-file FILE "
+                                           "or --anonymous-publish")));
+    return -EPERM;
+}
+
 static int add_listener(struct server *server, size_t i, bool handed_in)
 {
     struct crier_shared *hub = &server->hub;
@@ -89,7 +109,7 @@ static int add_listener(struct server *server, size_t i, bool handed_in)
             return fail(server, "a descriptor handed in by LISTEN_FDS is no listening socket",
                         r);
         hub->listener_count++;
-        return 0;
+        return check_handed_in(server, l);
     }
     address = wanted_address(server, i);
     r = crier_listener_open(hub->mem, &address, server->config.workers,

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // "Who may do what" (docs/http-api.md), to the letter.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { held, scopeOf, startCrier } from './lib/crier.mjs';
+import { bin, held, scopeOf, startCrier } from './lib/crier.mjs';
 import { exchange, Raw, requestBytes } from './lib/raw.mjs';
 import { until } from './lib/wait.mjs';
 
@@ -311,4 +313,22 @@ describe('--cors-origin, --host, --public-topics, --trust-proxy', () => {
       assert.ok(refused.lines.length >= 1);
     }
   });
+});
+
+test('a public socket handed in by LISTEN_FDS needs a word about publishing, as a public --listen does', async () => {
+  const program = `
+import os, socket, sys
+listener = socket.socket()
+listener.bind(("0.0.0.0", 0))
+listener.listen()
+os.dup2(listener.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.execv(sys.argv[1], sys.argv[1:])`;
+  const child = spawn('python3', ['-c', program, bin, 'serve'], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let log = '';
+  child.stderr.on('data', (text) => { log += text; });
+  const [code] = await once(child, 'close');
+  assert.equal(code, 1, log);
+  assert.match(log, /--publish-token-file/);
 });
