@@ -5,9 +5,10 @@
  *
  *     crier_config_defaults ─▶ options ─▶ check() ─▶ crier_server_main
  *
- * Every member of the config has a row in the table below, and each row a flag and a variable.
- * The first
- * --listen replaces the default addresses, further ones add to it.
+ * Every member of the config has a row in the table below, and each row a flag and a variable;
+ * but for the token itself, which only the environment may hold, and for the slice sizes of
+ * config.fanout, which bound no resource (hub/fanout.h). The first --listen replaces the
+ * default addresses, further ones add to it.
  *
  * What is refused here is what cannot be meant: a hub that strangers could publish to without a
  * token, limits that contradict each other. What only trying can tell (an address in use, a
@@ -256,6 +257,15 @@ static const struct crier_option serve_options[] = {
      .fallback = "64M",
      .help = "bytes over the limits above for events a worker has not read yet; beyond, "
              "publishers wait"},
+    {.name = "lap-time",
+     .kind = CRIER_OPTION_DURATION,
+     .argument = "T",
+     MEMBER(journal.lap_ms),
+     .min = 1,
+     .max = HOUR,
+     .env = "CRIER_LAP_TIME",
+     .fallback = "2s",
+     .help = "history goes on without a worker that has not moved for so long"},
     {.name = "max-event-size",
      .kind = CRIER_OPTION_BYTES,
      .argument = "N",
@@ -273,6 +283,41 @@ static const struct crier_option serve_options[] = {
      .env = "CRIER_MAX_KEYS",
      .fallback = "100000",
      .help = "idempotency keys remembered"},
+    {.name = "key-age",
+     .kind = CRIER_OPTION_DURATION,
+     .argument = "T",
+     MEMBER(journal.key_age_ms),
+     .min = SECOND,
+     .env = "CRIER_KEY_AGE",
+     .fallback = "10m",
+     .help = "how long an idempotency key is remembered"},
+    {.name = "max-floors",
+     .kind = CRIER_OPTION_NUMBER,
+     .argument = "N",
+     MEMBER(journal.max_floors),
+     .min = 1,
+     .env = "CRIER_MAX_FLOORS",
+     .fallback = "100000",
+     .help = "topics, and beginnings of topics, of which it is remembered what they have lost; "
+             "for others a gap may be told though there is none"},
+    {.name = "max-page-size",
+     .kind = CRIER_OPTION_BYTES,
+     .argument = "N",
+     MEMBER(max_page_bytes),
+     .min = 1024,
+     .max = 1024 * 1024 * 1024,
+     .env = "CRIER_MAX_PAGE_SIZE",
+     .fallback = "2M",
+     .help = "a page of JSON history ends after the event that reaches this"},
+    {.name = "max-pages-size",
+     .kind = CRIER_OPTION_BYTES,
+     .argument = "N",
+     MEMBER(max_pages_bytes),
+     .min = 1024,
+     .env = "CRIER_MAX_PAGES_SIZE",
+     .fallback = "32M",
+     .help = "pages of history that their readers have not taken yet, for each worker; beyond, "
+             "history is refused"},
 
     {.kind = CRIER_OPTION_HEADING, .help = "Streams"},
     {.name = "heartbeat",
@@ -300,6 +345,32 @@ static const struct crier_option serve_options[] = {
      .env = "CRIER_STALL_TIMEOUT",
      .fallback = "30s",
      .help = "a follower that takes nothing for so long is disconnected"},
+    {.name = "window-bytes",
+     .kind = CRIER_OPTION_BYTES,
+     .argument = "N",
+     MEMBER(fanout.window_bytes),
+     .min = 16 * 1024,
+     .max = 1024 * 1024 * 1024,
+     .env = "CRIER_WINDOW_BYTES",
+     .fallback = "1M",
+     .help = "newest bytes of a feed kept ready for followers that are a little behind"},
+    {.name = "windows-bytes",
+     .kind = CRIER_OPTION_BYTES,
+     .argument = "N",
+     MEMBER(fanout.windows_bytes),
+     .min = 16 * 1024,
+     .env = "CRIER_WINDOWS_BYTES",
+     .fallback = "32M",
+     .help = "the same for all feeds of a worker; beyond, followers read history"},
+    {.name = "pin-bytes",
+     .kind = CRIER_OPTION_BYTES,
+     .argument = "N",
+     MEMBER(fanout.pin_bytes),
+     .min = 1,
+     .env = "CRIER_PIN_BYTES",
+     .fallback = "2M",
+     .help = "rests of events over 2K that a follower has half taken, for each worker; beyond, "
+             "they are read from history again"},
     {.name = "drain",
      .kind = CRIER_OPTION_DURATION,
      .argument = "T",
@@ -344,6 +415,33 @@ static const struct crier_option serve_options[] = {
      .env = "CRIER_MAX_HEAD_SIZE",
      .fallback = "32K",
      .help = "largest head of a request"},
+    {.name = "max-headers",
+     .kind = CRIER_OPTION_NUMBER,
+     .argument = "N",
+     MEMBER(http.headers),
+     .min = 8,
+     .max = 10000,
+     .env = "CRIER_MAX_HEADERS",
+     .fallback = "128",
+     .help = "most header lines of a request"},
+    {.name = "max-chunk-extensions",
+     .kind = CRIER_OPTION_BYTES,
+     .argument = "N",
+     MEMBER(http.chunk_extension_bytes),
+     .min = 1,
+     .max = 1024 * 1024,
+     .env = "CRIER_MAX_CHUNK_EXTENSIONS",
+     .fallback = "4K",
+     .help = "chunk extensions in a whole body"},
+    {.name = "max-trailer-size",
+     .kind = CRIER_OPTION_BYTES,
+     .argument = "N",
+     MEMBER(http.trailer_bytes),
+     .min = 2,
+     .max = 1024 * 1024,
+     .env = "CRIER_MAX_TRAILER_SIZE",
+     .fallback = "8K",
+     .help = "largest trailers of a body"},
     {.name = "head-timeout",
      .kind = CRIER_OPTION_DURATION,
      .argument = "T",
@@ -485,6 +583,10 @@ static const char *limits_fault(const struct crier_config *config)
         return "--max-event-size must not be larger than --history-bytes";
     if (config->http.target_bytes > config->http.head_bytes)
         return "--max-target-size must not be larger than --max-head-size";
+    if (config->fanout.window_bytes > config->fanout.windows_bytes)
+        return "--window-bytes must not be larger than --windows-bytes";
+    if (config->max_page_bytes > config->max_pages_bytes)
+        return "--max-page-size must not be larger than --max-pages-size";
     return NULL;
 }
 

@@ -20,7 +20,6 @@
 #include "hub/fanout.h"
 #include "base/mem.h"
 #include "hub/feed.h"
-#include "hub/topic.h"
 #include <assert.h>
 
 static_assert(sizeof(struct crier_follower) <= 104,
@@ -32,26 +31,27 @@ enum {
 
 /* ---- life ------------------------------------------------------------------------------- */
 
+const struct crier_fanout_limits crier_fanout_defaults = {
+    .window_bytes = 1024 * 1024,
+    .windows_bytes = 32 * 1024 * 1024,
+    .pin_bytes = 2 * 1024 * 1024,
+    .window_from = 8,
+    .pass_slice = 256,
+    .lag_bytes = 64 * 1024,
+    .lag_looks = 4096,
+    .tick_lag_bytes = 1024 * 1024,
+    .read_bytes = 1024 * 1024,
+};
+
 static void set_limits(struct crier_fanout_limits *to, const struct crier_fanout_limits *from)
 {
-    static const struct crier_fanout_limits defaults = {
-        .window_from = 8,
-        .window_bytes = 1024 * 1024,
-        .windows_bytes = 32 * 1024 * 1024,
-        .pin_bytes = 2 * 1024 * 1024,
-        .pass_slice = 256,
-        .lag_bytes = 64 * 1024,
-        .lag_looks = 4096,
-        .tick_lag_bytes = 1024 * 1024,
-        .read_bytes = 1024 * 1024,
-    };
-    *to = defaults;
+    *to = crier_fanout_defaults;
     if (!from)
         return;
-    to->window_from = from->window_from ? from->window_from : to->window_from;
     to->window_bytes = from->window_bytes ? from->window_bytes : to->window_bytes;
     to->windows_bytes = from->windows_bytes ? from->windows_bytes : to->windows_bytes;
     to->pin_bytes = from->pin_bytes ? from->pin_bytes : to->pin_bytes;
+    to->window_from = from->window_from ? from->window_from : to->window_from;
     to->pass_slice = from->pass_slice ? from->pass_slice : to->pass_slice;
     to->lag_bytes = from->lag_bytes ? from->lag_bytes : to->lag_bytes;
     to->lag_looks = from->lag_looks ? from->lag_looks : to->lag_looks;
@@ -159,7 +159,7 @@ static bool is_outrun(const struct crier_fanout *fan)
                                 fan->window_bytes > fan->limits.windows_bytes / 2);
 }
 
-bool crier_fanout_read(struct crier_fanout *fan, struct crier_now now)
+bool crier_fanout_read(struct crier_fanout *fan)
 {
     struct crier_record record;
     size_t taken = 0;
@@ -182,11 +182,6 @@ bool crier_fanout_read(struct crier_fanout *fan, struct crier_now now)
         taken += record.frame.len;
     }
     return true;
-}
-
-uint64_t crier_fanout_position(const struct crier_fanout *fan)
-{
-    return fan->position;
 }
 
 /* ---- interest --------------------------------------------------------------------------- */
@@ -382,8 +377,10 @@ void crier_fanout_finish(struct crier_fanout *fan, struct crier_follower *follow
     if (follower->state == CRIER_FOLLOWER_OUT || follower->finishing)
         return;
     /* As a laggard it is fed event by event. */
-    if (follower->state != CRIER_FOLLOWER_LAGGING)
+    if (follower->state != CRIER_FOLLOWER_LAGGING) {
         crier_feed_member_lags(fan, follower->feed, follower);
+        crier_feed_tidy(fan, follower->feed);
+    }
     follower->finishing = true;
 }
 
@@ -409,39 +406,6 @@ const struct crier_subscription *
 crier_follower_subscription(const struct crier_follower *follower)
 {
     return follower->feed ? follower->feed->subscription : NULL;
-}
-
-static uint64_t count_by_walking(const struct crier_fanout *fan, struct crier_slice topic)
-{
-    uint64_t followers = 0;
-
-    for (struct crier_map_node *n = crier_map_walk(&fan->feeds, NULL); n;
-         n = crier_map_walk(&fan->feeds, n)) {
-        const struct crier_feed *feed = CRIER_CONTAINER(n, struct crier_feed, node);
-        const struct crier_subscription *subscription = feed->subscription;
-        size_t i = 0;
-        while (i < subscription->selector_count &&
-               !crier_selector_match(subscription->selectors[i], topic))
-            i++;
-        followers += i < subscription->selector_count ? feed->followers : 0;
-    }
-    return followers;
-}
-
-uint64_t crier_fanout_count(struct crier_fanout *fan, struct crier_slice topic)
-{
-    struct crier_route *const *routes;
-    uint64_t followers = 0;
-    size_t count;
-
-    if (crier_router_match(fan->router, topic, crier_journal_hash(fan->journal, topic), &routes,
-                           &count) < 0)
-        return count_by_walking(fan, topic);
-    for (size_t i = 0; i < count; i++) {
-        const struct crier_feed *feed = routes[i]->owner;
-        followers += feed->followers;
-    }
-    return followers;
 }
 
 size_t crier_fanout_take_peak(struct crier_fanout *fan)

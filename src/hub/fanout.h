@@ -78,11 +78,14 @@ struct crier_sink {
     void *ctx;
 };
 
+/* Three bound memory, for each worker, and are the server's to set. The others only cut the
+ * work of a tick into slices and decide who keeps a window: constants of tuning, behind which
+ * nothing that an outsider can use up piles up; they have no flags. */
 struct crier_fanout_limits {
-    uint32_t window_from;  /* feeds of this many followers keep a window: 8 */
     size_t window_bytes;   /* of one feed: 1 MiB */
     size_t windows_bytes;  /* of all: 32 MiB */
     size_t pin_bytes;      /* rests of cut events beyond 2 KiB each, of all: 2 MiB */
+    uint32_t window_from;  /* feeds of this many followers keep a window: 8 */
     uint32_t pass_slice;   /* members visited before the tick starts over: 256 */
     size_t lag_bytes;      /* of one slice: 64 KiB */
     uint32_t lag_looks;    /* of one slice: 4,096 */
@@ -90,11 +93,15 @@ struct crier_fanout_limits {
     size_t read_bytes;     /* taken from the journal in one tick: 1 MiB */
 };
 
+extern const struct crier_fanout_limits crier_fanout_defaults;
+
 struct crier_fanout_stats {
-    uint64_t delivered, bytes, replayed, gaps, sends, broken;
+    uint64_t delivered, bytes, replayed, sends;
     uint64_t feeds, followers, behind, lagging; /* now */
     uint64_t window_bytes, pinned_bytes;        /* now */
-    uint64_t windows_dropped, passes;
+    uint64_t windows_dropped;                   /* by window_bytes, windows_bytes or a lap */
+    uint64_t pins_refused;                      /* by pin_bytes: read again instead */
+    uint64_t passes;                            /* for tests */
 };
 
 /* limits NULL, or any 0 in it: the defaults. The cursor is attached already; fan-out keeps its
@@ -111,9 +118,7 @@ struct crier_fanout *crier_fanout_free(struct crier_fanout *);
 /* Step 3: reads the journal from the cursor to its end into the feeds: at most read_bytes, and
  * no further than the passes under way can bear (pass.c), so that a stream never lags only
  * because it was not its turn yet. true: there is more (pump first, then read again). */
-bool crier_fanout_read(struct crier_fanout *, struct crier_now now);
-/* The number the fan-out has read up to: where `now` is for a newcomer. */
-uint64_t crier_fanout_position(const struct crier_fanout *);
+bool crier_fanout_read(struct crier_fanout *);
 
 /* Has this worker read up to where the start begins (its picks: up to `until`)? If not, joining
  * would answer CRIER_FANOUT_LATER. */
@@ -140,8 +145,8 @@ void crier_fanout_writable(struct crier_fanout *,
  * work is left (do not sleep). */
 bool crier_fanout_pump(struct crier_fanout *, struct crier_now now);
 
-/* The end is near: it gets the rest of the event that was begun, if one was, and nothing after it. Not from
- * inside a sink call. */
+/* The end is near: it gets the rest of the event that was begun, if one was, and nothing after
+ * it. Not from inside a sink call. */
 void crier_fanout_finish(struct crier_fanout *, struct crier_follower *);
 /* Has it got everything this fan-out has read? */
 bool crier_follower_done(const struct crier_follower *);
@@ -149,10 +154,8 @@ bool crier_follower_done(const struct crier_follower *);
 bool crier_follower_between_events(const struct crier_follower *);
 const struct crier_subscription *crier_follower_subscription(const struct crier_follower *);
 
-/* Who follows a topic in this fan-out (each once). */
-uint64_t crier_fanout_count(struct crier_fanout *, struct crier_slice topic);
-/* The most bytes all windows had since the last call: after a burst the allocator may hold on to
- * what was given back. */
+/* The most bytes all windows had since the last call: after a burst the allocator may hold on
+ * to what was given back. */
 size_t crier_fanout_take_peak(struct crier_fanout *);
 void crier_fanout_get_stats(const struct crier_fanout *, struct crier_fanout_stats *ret);
 void crier_fanout_check(struct crier_fanout *); /* asserts the invariants */

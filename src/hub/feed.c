@@ -204,7 +204,8 @@ void crier_feed_fall_behind(struct crier_fanout *fan,
     fan->stats.behind++;
 }
 
-void crier_feed_lag_below(struct crier_fanout *fan, struct crier_feed *feed, uint64_t offset)
+/* Members that have less than `offset` lag. */
+static void lag_below(struct crier_fanout *fan, struct crier_feed *feed, uint64_t offset)
 {
     for (uint32_t i = 0; i < feed->len; i++)
         if (feed->members[i] && feed->members[i]->offset < offset)
@@ -214,7 +215,7 @@ void crier_feed_lag_below(struct crier_fanout *fan, struct crier_feed *feed, uin
 /* All that do not stand at the end (everybody: all) lag, and the window goes back. */
 static void give_way(struct crier_fanout *fan, struct crier_feed *feed, bool everybody)
 {
-    crier_feed_lag_below(fan, feed, everybody ? UINT64_MAX : feed->end);
+    lag_below(fan, feed, everybody ? UINT64_MAX : feed->end);
     fan->stats.windows_dropped++;
     untouch(fan, feed);
     crier_feed_tidy(fan, feed);
@@ -265,7 +266,7 @@ static void trim(struct crier_fanout *fan, struct crier_feed *feed)
 
     uint64_t begin = feed->window->marks[events - 1].end;
     uint64_t lagging = fan->stats.lagging;
-    crier_feed_lag_below(fan, feed, begin);
+    lag_below(fan, feed, begin);
     crier_window_drop(feed->window, events);
     fan->window_bytes -= bytes - feed->window->bytes.len;
     fan->stats.windows_dropped += fan->stats.lagging > lagging;

@@ -57,7 +57,7 @@ struct crier_fanout {
 
 static inline struct crier_dress crier_feed_dress(const struct crier_feed *feed)
 {
-    return (struct crier_dress){feed->subscription->form, feed->subscription->chunked};
+    return crier_subscription_dress(feed->subscription);
 }
 
 static inline uint32_t crier_feed_members(const struct crier_feed *feed)
@@ -96,8 +96,6 @@ void crier_feed_fall_behind(struct crier_fanout *,
 void crier_feed_member_lags(struct crier_fanout *,
                             struct crier_feed *,
                             struct crier_follower *);
-/* Members that have less than `offset` become LAGGING. */
-void crier_feed_lag_below(struct crier_fanout *, struct crier_feed *, uint64_t offset);
 /* All members lag: the feed will not see what comes before `position`. */
 void crier_feed_forsake(struct crier_fanout *, struct crier_feed *, uint64_t position);
 /* The pass is over: the feed leaves `touched`. */

@@ -58,8 +58,10 @@ pin(struct crier_fanout *fan, struct crier_follower *f, struct crier_slice rest,
     if (rest.len > UINT32_MAX)
         return false;
     uint32_t len = (uint32_t)rest.len;
-    if (is_large(len) && fan->pinned_large + len > fan->limits.pin_bytes)
+    if (is_large(len) && fan->pinned_large + len > fan->limits.pin_bytes) {
+        fan->stats.pins_refused++;
         return false;
+    }
     f->pinned = crier_mem_alloc(fan->mem, len);
     if (!f->pinned)
         return false;
@@ -75,7 +77,6 @@ pin(struct crier_fanout *fan, struct crier_follower *f, struct crier_slice rest,
 static void break_follower(struct crier_fanout *fan, struct crier_follower *f)
 {
     f->broken = true;
-    fan->stats.broken++;
     if (fan->sink.broken)
         fan->sink.broken(fan->sink.ctx, f);
 }
@@ -200,7 +201,6 @@ static size_t send_gap(struct crier_fanout *fan,
         return 0;
     f->losses = gap->losses;
     move_to(fan, f, gap->position);
-    fan->stats.gaps++;
     if (fan->sink.gap)
         fan->sink.gap(fan->sink.ctx, f);
     if (f->blocked && !pin(fan, f, crier_slice_sub(bytes, taken, bytes.len), false))

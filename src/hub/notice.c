@@ -52,12 +52,6 @@ void crier_notice_frame(struct crier_buf *buf,
     frame_end(buf, dress, at);
 }
 
-static void put_id(struct crier_buf *buf, struct crier_id id)
-{
-    char text[CRIER_ID_TEXT];
-    crier_buf_add(buf, text, crier_id_format(id, text));
-}
-
 static void put_retry(struct crier_buf *buf, uint32_t retry_ms)
 {
     crier_buf_append(buf, CRIER_SLICE("retry: "));
@@ -76,7 +70,7 @@ static void put_notice(struct crier_buf *buf, enum crier_form form, const struct
 {
     if (form == CRIER_FORM_NDJSON) {
         crier_buf_append(buf, CRIER_SLICE("{\"id\":\""));
-        put_id(buf, notice->id);
+        crier_id_append(buf, notice->id);
         crier_buf_append(buf, CRIER_SLICE("\",\"topic\":null,\"event\":"));
         crier_buf_json_string(buf, notice->type);
         crier_buf_append(buf, CRIER_SLICE(",\"data\":"));
@@ -89,7 +83,7 @@ static void put_notice(struct crier_buf *buf, enum crier_form form, const struct
     crier_buf_append(buf, CRIER_SLICE("event: "));
     crier_buf_append(buf, notice->type);
     crier_buf_append(buf, CRIER_SLICE("\nid: "));
-    put_id(buf, notice->id);
+    crier_id_append(buf, notice->id);
     crier_buf_append(buf, CRIER_SLICE("\ndata: "));
     crier_buf_append(buf, notice->data);
     crier_buf_append(buf, CRIER_SLICE("\n\n"));

@@ -17,6 +17,12 @@ struct crier_dress {
     bool chunked;
 };
 
+static inline struct crier_dress
+crier_subscription_dress(const struct crier_subscription *subscription)
+{
+    return (struct crier_dress){subscription->form, subscription->chunked};
+}
+
 /* Appends bytes as one chunk (chunked) or as they are. Nothing for no bytes. */
 void crier_notice_frame(struct crier_buf *buf,
                         struct crier_dress dress,

@@ -21,7 +21,6 @@
  */
 #include "hub/router.h"
 #include "base/mem.h"
-#include "hub/topic.h"
 #include "hub/trie.h"
 #include <assert.h>
 #include <string.h>
@@ -330,11 +329,6 @@ int crier_router_match(struct crier_router *router,
     *ret_routes = exact ? exact->routes.items : NULL;
     *ret_count = exact ? exact->routes.count : 0;
     return 0;
-}
-
-bool crier_router_has_patterns(const struct crier_router *router)
-{
-    return router->patterns > 0;
 }
 
 /* ---- life ------------------------------------------------------------------------------- */

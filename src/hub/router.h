@@ -36,7 +36,6 @@ int crier_router_match(struct crier_router *,
                        uint64_t topic_hash,
                        struct crier_route *const **ret_routes,
                        size_t *ret_count) CRIER_MUST_CHECK;
-bool crier_router_has_patterns(const struct crier_router *);
 void crier_router_check(const struct crier_router *); /* asserts the invariants */
 
 #endif

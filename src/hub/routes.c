@@ -14,7 +14,8 @@ void crier_routes_deinit(struct crier_routes *routes, const struct crier_mem *me
     *routes = (struct crier_routes){0};
 }
 
-int crier_routes_reserve(struct crier_routes *routes, const struct crier_mem *mem, size_t more)
+/* Room for `more`; 0 or -ENOMEM. */
+static int reserve(struct crier_routes *routes, const struct crier_mem *mem, size_t more)
 {
     if (more <= routes->cap - routes->count)
         return 0;
@@ -35,7 +36,7 @@ int crier_routes_push(struct crier_routes *routes,
                       struct crier_route *route)
 {
     assert(routes->count == 0 || routes->items[routes->count - 1]->order < route->order);
-    int r = crier_routes_reserve(routes, mem, 1);
+    int r = reserve(routes, mem, 1);
     if (r < 0)
         return r;
     routes->items[routes->count++] = route;
@@ -69,7 +70,7 @@ int crier_routes_join(struct crier_routes *routes,
 {
     if (from->count == 0)
         return 0;
-    int r = crier_routes_reserve(routes, mem, from->count);
+    int r = reserve(routes, mem, from->count);
     if (r < 0)
         return r;
     memcpy(&routes->items[routes->count], from->items, from->count * sizeof(from->items[0]));

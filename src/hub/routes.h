@@ -14,10 +14,6 @@ struct crier_routes {
 };
 
 void crier_routes_deinit(struct crier_routes *routes, const struct crier_mem *mem);
-/* Room for `more`; 0 or -ENOMEM. */
-int crier_routes_reserve(struct crier_routes *routes,
-                         const struct crier_mem *mem,
-                         size_t more) CRIER_MUST_CHECK;
 /* At the end: the route is newer than all in the list. 0 or -ENOMEM. */
 int crier_routes_push(struct crier_routes *routes,
                       const struct crier_mem *mem,

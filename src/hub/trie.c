@@ -21,7 +21,6 @@
  */
 #include "hub/trie.h"
 #include "base/mem.h"
-#include "hub/topic.h"
 #include <assert.h>
 #include <string.h>
 
@@ -119,6 +118,30 @@ void crier_trie_deinit(struct crier_trie *trie)
     trie->root = crier_mem_free(trie->mem, trie->root);
 }
 
+/* One segment of the pattern on from `node`: the child, or the node itself before a final "**".
+ * *ret_routes: where a pattern that ends here belongs. NULL: there is no such child, or, with
+ * `make`, no memory for it. */
+static struct crier_trie_node *step(struct crier_trie *trie,
+                                    struct crier_trie_node *node,
+                                    struct crier_slice *pattern,
+                                    bool make,
+                                    struct crier_routes **ret_routes)
+{
+    struct crier_slice segment = crier_slice_cut(pattern, '/');
+
+    if (crier_slice_eq(segment, CRIER_SLICE("**"))) {
+        assert(!pattern->data);
+        *ret_routes = &node->rest;
+        return node;
+    }
+    struct crier_trie_node *child = find_child(trie, node, segment);
+    if (!child && make)
+        child = add_child(trie, node, segment);
+    if (child)
+        *ret_routes = &child->here;
+    return child;
+}
+
 int crier_trie_add(struct crier_trie *trie,
                    struct crier_slice pattern,
                    struct crier_route *route)
@@ -127,20 +150,12 @@ int crier_trie_add(struct crier_trie *trie,
     struct crier_routes *routes = NULL;
 
     while (pattern.data) {
-        struct crier_slice segment = crier_slice_cut(&pattern, '/');
-        if (crier_slice_eq(segment, CRIER_SLICE("**"))) {
-            routes = &node->rest;
-            break;
-        }
-        struct crier_trie_node *child = find_child(trie, node, segment);
-        if (!child)
-            child = add_child(trie, node, segment);
-        if (!child) {
+        struct crier_trie_node *next = step(trie, node, &pattern, true, &routes);
+        if (!next) {
             prune(trie, node);
             return -ENOMEM;
         }
-        node = child;
-        routes = &node->here;
+        node = next;
     }
     assert(routes);
     int r = crier_routes_push(routes, trie->mem, route);
@@ -157,15 +172,10 @@ void crier_trie_remove(struct crier_trie *trie,
     struct crier_routes *routes = NULL;
 
     while (pattern.data) {
-        struct crier_slice segment = crier_slice_cut(&pattern, '/');
-        if (crier_slice_eq(segment, CRIER_SLICE("**"))) {
-            routes = &node->rest;
-            break;
-        }
-        node = find_child(trie, node, segment);
+        node = step(trie, node, &pattern, false, &routes);
         assert(node);
-        routes = &node->here;
     }
+    assert(routes);
     crier_routes_remove(routes, trie->mem, route);
     prune(trie, node);
 }

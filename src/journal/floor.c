@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Floors. When "a/b/c" loses an event, it is noted here under the topic and under "a/b", "a"
- * and "", so that a resume of a topic or of a pattern asks once for each selector: is what I have
- * seen older than the newest you have lost? A prefix's entry lives under another hash than the
- * topic of the same name: "a/b" has not lost what "a/b/c" lost.
+ * and "", so that a resume of a topic or of a pattern asks once for each selector: is what I
+ * have seen older than the newest you have lost? A prefix's entry lives under another hash than
+ * the topic of the same name: "a/b" has not lost what "a/b/c" lost.
  *
  *     raise --> entry --> end of `order`                (bounded: max entries)
  *                         start of `order` --> `lost`   (what leaves raises the hub-wide floor)
@@ -45,6 +45,7 @@ void crier_floors_init(struct crier_floors *floors,
     floors->max = max;
     floors->root = floors->lost = (struct crier_loss){0};
     atomic_init(&floors->losses, 0);
+    floors->dropped = 0;
 }
 
 static void leave(struct crier_floors *floors, struct floor *floor)
@@ -110,6 +111,7 @@ static void raise_one(struct crier_floors *floors,
         struct floor *oldest = CRIER_CONTAINER(floors->order.next, struct floor, order);
         merge(&floors->lost, &oldest->loss);
         leave(floors, oldest);
+        floors->dropped++;
     }
 }
 

@@ -23,6 +23,7 @@ struct crier_floors {
     struct crier_loss root;  /* of everything: the prefix "" */
     struct crier_loss lost;  /* of all that have no entry any more */
     _Atomic uint64_t losses; /* counted; stored before the event is marked as gone */
+    uint64_t dropped;        /* entries that had to make room: `lost` was raised */
 };
 
 void crier_floors_init(struct crier_floors *floors,

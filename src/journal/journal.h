@@ -211,6 +211,10 @@ struct crier_journal_stats {
     uint64_t topics;
     uint64_t kept_events, kept_bytes; /* of these, kept aside */
     uint64_t appended, duplicates, evicted, expired, forgotten, full, lapped;
+    uint64_t kept_dropped;   /* of those evicted: the newest of a topic, but kept_bytes */
+    uint64_t keys_dropped;   /* by max_keys: a repeat would be published again */
+    uint64_t keys_expired;   /* by key_age_ms */
+    uint64_t floors_dropped; /* by max_floors: gaps may be told in vain from then on */
     uint64_t keys, floors;
     uint64_t held_bytes; /* memory of segments, read or not */
     struct crier_id first, last;

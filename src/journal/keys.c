@@ -25,6 +25,7 @@ void crier_keys_init(struct crier_keys *keys,
     crier_map_init(&keys->map, mem);
     crier_list_init(&keys->order);
     keys->max = max;
+    keys->dropped = keys->expired = 0;
 }
 
 static void leave(struct crier_keys *keys, struct crier_key *key)
@@ -114,8 +115,10 @@ uint64_t crier_keys_add(struct crier_keys *keys,
     key->id = id;
     key->boot_ms = boot_ms;
     crier_list_push_back(&keys->order, &key->order);
-    if (keys->map.count > keys->max)
+    if (keys->map.count > keys->max) {
         leave(keys, oldest(keys));
+        keys->dropped++;
+    }
     return hash;
 }
 
@@ -137,6 +140,7 @@ void crier_keys_expire(struct crier_keys *keys, uint64_t boot_ms, uint64_t age_m
         if (boot_ms - key->boot_ms < age_ms)
             return;
         leave(keys, key);
+        keys->expired++;
     }
 }
 

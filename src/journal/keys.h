@@ -24,6 +24,8 @@ struct crier_keys {
     struct crier_map map;
     struct crier_list order; /* oldest first */
     size_t max;
+    uint64_t dropped; /* pushed out by newer ones */
+    uint64_t expired; /* too old */
 };
 
 void crier_keys_init(struct crier_keys *keys,

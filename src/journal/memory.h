@@ -46,6 +46,7 @@ struct crier_memory {
     struct crier_deadlines deadlines;
     struct crier_cursor *cursors;
     uint64_t appended, duplicates, evicted, expired, forgotten, full, lapped;
+    uint64_t kept_dropped; /* of those evicted: for want of room aside */
 };
 
 /* An event of history, wherever it lies. stored NULL: there is none. */

@@ -113,8 +113,12 @@ static unsigned keep_aside(struct crier_memory *memory,
 {
     unsigned mask = newest_of(memory, number, stored, alive);
 
-    if (!mask || crier_kept_cost(stored) > memory->limits.kept_bytes)
+    if (!mask)
         return 0;
+    if (crier_kept_cost(stored) > memory->limits.kept_bytes) {
+        memory->kept_dropped++;
+        return 0;
+    }
     if (crier_kept_add(&memory->kept, number, memory->before_first, stored, mask) < 0)
         return 0;
     memory->events--;
@@ -182,8 +186,10 @@ static void retain_kept(struct crier_memory *memory)
     for (struct crier_kept_event *event;
          (event = crier_kept_after(&memory->kept, 0)) != NULL;) {
         struct crier_held held = {event->number, crier_kept_stored(event), event};
-        if (memory->kept.cost <= memory->limits.kept_bytes && !too_old(memory, held.stored))
+        bool aged = too_old(memory, held.stored);
+        if (memory->kept.cost <= memory->limits.kept_bytes && !aged)
             return;
+        memory->kept_dropped += !aged;
         crier_memory_drop(memory, held, crier_stored_alive(held.stored), CRIER_LEAVING_EVICTED);
     }
 }

@@ -182,13 +182,6 @@ bool crier_ip_is_loopback(const struct crier_ip *ip)
     return ip->family == ADDRESS_V6 && memcmp(ip->bytes, loopback6, 16) == 0;
 }
 
-bool crier_ip_is_any(const struct crier_ip *ip)
-{
-    static const uint8_t any[16] = {0};
-
-    return ip->family != 0 && memcmp(ip->bytes, any, 16) == 0;
-}
-
 bool crier_ip_eq(const struct crier_ip *a, const struct crier_ip *b)
 {
     /* The bytes an IPv4 address does not use are always 0. */

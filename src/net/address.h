@@ -31,7 +31,6 @@ size_t crier_ip_format(const struct crier_ip *, char text[CRIER_ADDRESS_TEXT]);
 int crier_ip_parse(struct crier_slice text,
                    struct crier_ip *ret) CRIER_MUST_CHECK; /* no port, no brackets */
 bool crier_ip_is_loopback(const struct crier_ip *);
-bool crier_ip_is_any(const struct crier_ip *);
 bool crier_ip_eq(const struct crier_ip *, const struct crier_ip *);
 void crier_address_from_sockaddr(const struct sockaddr_storage *, struct crier_address *ret);
 socklen_t crier_address_to_sockaddr(const struct crier_address *, struct sockaddr_storage *ret);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * History as one JSON array (Accept: application/json), oldest first, and the end. A page ends
- * at `limit` events or at PAGE_BYTES; `Link: rel="next"` leads on while there is more.
+ * at `limit` events, or after the event that reaches --max-page-size; `Link: rel="next"` leads
+ * on while there is more. Pages that their readers have not taken yet may add up to
+ * --max-pages-size for a worker; then history has to wait.
  */
 #include "event/render.h"
 #include "http/target.h"

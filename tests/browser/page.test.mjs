@@ -266,6 +266,18 @@ for (const { name, skip, launch } of browsers) {
   });
 
   describe(`look of the live page in ${name}`, { skip, concurrency: false }, () => {
+    test('a problem page is styled, within its own Content-Security-Policy', LIMIT, async (t) => {
+      const looks = await launch({ dark: true });
+      t.after(() => looks.close());
+      const hub = await startCrier(t);
+      const page = await openPage(looks.browser, `http://localhost:${hub.port}/-/problems/not-local`);
+      const width = await page.page.evaluate(() => getComputedStyle(document.body).maxWidth);
+      assert.equal(width, '640px');
+      // Firefox also looks for /favicon.ico, which the policy forbids, and says so.
+      assert.deepEqual((await page.faults()).filter((fault) => !fault.includes('favicon.ico')), []);
+      await page.close();
+    });
+
     for (const dark of [false, true]) {
       test(`fits phones and desks, ${dark ? 'dark' : 'light'}`, LIMIT, async (t) => {
         const looks = await launch({ dark });
@@ -287,12 +299,15 @@ for (const { name, skip, launch } of browsers) {
               overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
               out: ['.top', '#state', '#selector', '#follow button', '#publisher', '.chart', '#pause', '#clear', '#rows', '#rows > li', '#rows .data']
                 .filter((selector) => !inside(selector)),
+              below: document.querySelector('#publisher').getBoundingClientRect().top
+                >= document.querySelector('.events').getBoundingClientRect().bottom,
               ground: getComputedStyle(document.body).backgroundColor,
             };
           });
           assert.equal(seen.width, width);
           assert.equal(seen.overflow, 0, 'nothing to scroll sideways');
           assert.deepEqual(seen.out, [], 'everything is within the window');
+          assert.equal(seen.below, width < 900, 'on a phone the list comes before the publish form');
           const [red] = seen.ground.match(/\d+/).map(Number);
           assert.equal(red < 80, dark, `ground is ${seen.ground}`);
           const picture = await page.page.screenshot();

@@ -2,8 +2,9 @@
 /*
  * The event-stream parser. Input:
  *
- *     byte 0       '0' to '7': bit 0 reports comments, bit 1 is strict, bit 2 bounds at 64
- * bytes byte 1       seed of the random splits the rest     the stream
+ *     byte 0       '0' to '7': bit 0 reports comments, bit 1 is strict, bit 2 bounds at 64 bytes
+ *     byte 1       seed of the random splits
+ *     the rest     the stream
  *
  * What must hold: the account of the stream is the same whole, byte by byte and in random
  * splits; all texts are well-formed; an event written again reads as the same event.
@@ -51,21 +52,18 @@ static void check_written_again(const struct crier_item *item)
         .id = item->id,
         .flags = CRIER_EVENT_DATA | (item->own_id ? (unsigned)CRIER_EVENT_ID : 0),
     };
-    struct crier_buf sse, data;
+    struct crier_buf sse;
     struct crier_parser p;
     struct crier_item again;
     int r;
 
     crier_buf_init(&sse, &crier_mem_libc);
-    crier_buf_init(&data, &crier_mem_libc);
     r = crier_event_encode(&sse, &event, NULL);
     if (crier_slice_find(event.type, '\0') < event.type.len) {
         /* A reader takes a NUL in a type; we do not write it. */
         FUZZ_CHECK(r == -EINVAL && sse.len == 0);
     } else {
         FUZZ_CHECK(r == 0 && sse.len == crier_event_encoded_size(&event));
-        crier_event_decode_data(&data, crier_buf_slice(&sse));
-        FUZZ_CHECK(crier_slice_eq(crier_buf_slice(&data), item->data));
         FUZZ_CHECK(crier_parser_init(&p, &crier_mem_libc, SIZE_MAX / 2, 0, item->id) == 0);
         crier_parser_feed(&p, crier_buf_slice(&sse));
         FUZZ_CHECK(crier_parser_next(&p, &again) == 0);
@@ -78,7 +76,6 @@ static void check_written_again(const struct crier_item *item)
         crier_parser_deinit(&p);
     }
     crier_buf_deinit(&sse);
-    crier_buf_deinit(&data);
 }
 
 /* The account of the stream, in chunks of 1 to max_step bytes. */

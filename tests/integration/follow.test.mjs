@@ -370,6 +370,19 @@ test('at most 100 selectors and 10 patterns', async () => {
   }
 });
 
+test('as many topic parameters as a target can hold: 400, and no stream', async (t) => {
+  const own = await startCrier(t, { workers: 1 });
+  const query = Array(1000).fill('topic=a').join('&');
+  for (const accept of ['text/event-stream', 'application/json']) {
+    const answer = await request(own, `/events?${query}`, { headers: { accept } });
+    assert.equal(answer.status, 400);
+    assert.equal(answer.json().code, 'bad-selector');
+  }
+  const stats = await own.stats();
+  assert.equal(stats.streams_opened, 0);
+  assert.equal(stats.refused['bad-selector'], 2);
+});
+
 test('topics are percent-decoded once, then split', async (t) => {
   const stream = await follow(crier, '/events/caf%C3%A9/%2525', { t });
   await stream.opened();
@@ -420,6 +433,31 @@ test('JSON history: oldest first, default the last 100, limit and Link next', as
   for (const bad of ['0', '10001', 'x', '-1']) {
     assert.equal((await request(crier, `/events/hist?limit=${bad}`, { headers: JSON_TYPE })).status, 400, bad);
   }
+});
+
+test('the Link to the next page is well-formed whatever the topic is called', async () => {
+  const values = ['1', '2', '3'];
+  await publishAll('a%3Eb%22%3Cc', ...values);
+  for (const start of ['/events/a%3Eb%22%3Cc', '/events/a>b"<c', '/events?topic=a>b"<c&event=message', '/events?topic=a%3Eb%22%3Cc']) {
+    let path = `${start}${start.includes('?') ? '&' : '?'}since=earliest&limit=1`;
+    const seen = [];
+    while (path && seen.length <= values.length) {
+      const page = await exchange(crier, requestBytes('GET', path, JSON_TYPE));
+      assert.equal(page.status, 200, `${path}: ${page.text}`);
+      seen.push(...names(page.json()));
+      const { link } = page.headers;
+      if (link !== undefined) assert.match(link, /^<[^<>"\s]+>; rel="next"$/);
+      path = link && link.slice(1, link.indexOf('>'));
+    }
+    assert.deepEqual(seen, values, start);
+  }
+});
+
+test('since=latest has no next page', async () => {
+  for (const topic of ['newest/a', 'newest/b', 'newest/a']) await publish(crier, topic, 'x');
+  const page = await request(crier, '/events/newest/*?since=latest&limit=1', { headers: JSON_TYPE });
+  assert.equal(page.json().length, 1);
+  assert.ok(!('link' in page.headers), page.headers.link);
 });
 
 test('content negotiation: highest q, then a named type, then the order of the table', async (t) => {

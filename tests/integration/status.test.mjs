@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // /-/health, /-/topics, /-/stats.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { publish, request, scopeOf, startCrier } from './lib/crier.mjs';
 import { follow } from './lib/sse.mjs';
@@ -39,6 +40,22 @@ test('/-/topics/{topic}: subscribers, events, bytes, first and last id', async (
   await until(async () => (await get('/-/topics/one/topic')).subscribers === 0, 'the subscriber had left');
   const encoded = await publish(crier, 'caf%C3%A9', 'x');
   assert.equal((await get('/-/topics/caf%C3%A9')).last, encoded.id);
+});
+
+test('/-/topics/{topic}: a pattern that would cover it names nothing; a follower by name does', async (t) => {
+  const pattern = await follow(crier, '/events/none/**', { t });
+  await pattern.opened();
+  await until(async () => (await get('/-/stats')).streams >= 1, 'the pattern was counted');
+  const answer = await request(crier, '/-/topics/none/such');
+  assert.equal(answer.status, 404);
+  assert.equal(answer.json().code, 'unknown-topic');
+  await (await follow(crier, 'none/such', { t })).opened();
+  const one = await until(async () => {
+    const known = await request(crier, '/-/topics/none/such');
+    return known.status === 200 && known.json();
+  }, 'the topic was known');
+  assert.equal(one.events, 0);
+  assert.equal(one.subscribers, 2);
 });
 
 test('/-/topics pages through, in order of bytes, by prefix', async () => {
@@ -92,8 +109,34 @@ test('/-/stats counts', async (t) => {
   assert.equal((now.refused['bad-selector'] ?? 0) - (before.refused['bad-selector'] ?? 0), 1);
 });
 
+test('/-/stats counts a gap in the middle of a stream', async (t) => {
+  const own = await startCrier(t, { args: ['--history-bytes', '1M'] });
+  const stream = await follow(own, 'lag', { t });
+  await stream.opened();
+  assert.equal((await own.stats()).gaps, 0);
+  stream.raw.socket.pause();
+  for (let i = 0; i < 40; i++) await publish(own, 'lag', 'x'.repeat(500_000));
+  stream.raw.socket.resume();
+  await stream.when((s) => s.gaps.length > 0, 'the gap');
+  await publish(own, 'lag', 'end');
+  await stream.when((s) => s.events.at(-1)?.data === 'end', 'the end');
+  assert.equal((await own.stats()).gaps, stream.gaps.length);
+  stream.close();
+});
+
 test('status answers are never cached', async () => {
   for (const path of ['/-/health', '/-/topics', '/-/stats']) {
     assert.match((await request(crier, path)).headers['cache-control'] ?? '', /no-store/, path);
   }
+});
+
+test('a problem page styles itself: its policy names the hash of its one <style>, and nothing else', async () => {
+  const answer = await request(crier, '/-/problems/not-found');
+  assert.equal(answer.status, 200);
+  const styles = [...answer.text.matchAll(/<style>(.*?)<\/style>/gs)].map(([, text]) => text);
+  assert.equal(styles.length, 1);
+  const hash = createHash('sha256').update(styles[0]).digest('base64');
+  const policy = answer.headers['content-security-policy'].split('; ');
+  assert.ok(policy.includes("default-src 'none'"));
+  assert.deepEqual(policy.filter((one) => one.startsWith('style-src')), [`style-src 'sha256-${hash}'`]);
 });

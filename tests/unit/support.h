@@ -18,6 +18,7 @@
 
 #include "base/mem.h"
 #include "base/slice.h"
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@ enum { TEST_MEM_MAX = 1 << 30 }; /* larger allocations fail, in sanitizer builds
 struct test_mem {
     struct crier_mem mem;
     size_t alive;   /* allocations not yet freed */
+    size_t bytes;   /* theirs, as malloc rounds them */
     size_t calls;   /* allocations and resizes asked for */
     size_t fail_at; /* this call (from 1) and, with `stay`, all later ones fail; 0: none */
     bool stay, failed;
@@ -38,10 +40,12 @@ struct test_mem {
 static inline void *test_mem_resize(void *ctx, void *ptr, size_t size)
 {
     struct test_mem *t = ctx;
+    size_t before = malloc_usable_size(ptr);
     void *moved;
 
     if (size == 0) {
         t->alive -= ptr != NULL;
+        t->bytes -= before;
         free(ptr);
         return NULL;
     }
@@ -54,6 +58,7 @@ static inline void *test_mem_resize(void *ctx, void *ptr, size_t size)
     moved = realloc(ptr, size);
     assert_non_null(moved);
     t->alive += ptr == NULL;
+    t->bytes += malloc_usable_size(moved) - before;
     return moved;
 }
 

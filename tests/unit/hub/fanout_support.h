@@ -268,7 +268,7 @@ static inline void peer_writable(struct peer *peer, size_t room)
 static inline void world_run(struct world *world)
 {
     for (int i = 0; i < 1000000; i++) {
-        bool more = crier_fanout_read(world->fan, world->now);
+        bool more = crier_fanout_read(world->fan);
         crier_fanout_check(world->fan);
         more |= crier_fanout_pump(world->fan, world->now);
         crier_fanout_check(world->fan);

@@ -129,6 +129,25 @@ static void never_hidden(void **state)
     }
 }
 
+/* An entry more than there may be pushes the least lately raised one out, which is counted and
+ * raises the hub-wide floor: whoever has no entry may be told a gap from then on. */
+static void pushed_out(void **state)
+{
+    struct setup s;
+
+    set_up(&s, 2);
+    lose(&s, "a", 10);
+    lose(&s, "b", 11);
+    lose(&s, "a", 12); /* one that is there takes no room */
+    assert_int_equal(s.floors.dropped, 0);
+    assert_false(topic_lost(&s, "c", 0));
+    lose(&s, "c", 13);
+    assert_int_equal(s.floors.dropped, 1);
+    assert_true(topic_lost(&s, "a", 11) && !topic_lost(&s, "a", 12));
+    assert_true(topic_lost(&s, "never", 10) && !topic_lost(&s, "never", 11));
+    tear_down(&s);
+}
+
 /* Without memory the hub-wide floor takes it: everyone may be told, nobody is not. */
 static void out_of_memory(void **state)
 {
@@ -150,9 +169,8 @@ static void out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(who_is_told),
-        cmocka_unit_test(known_losses),
-        cmocka_unit_test(never_hidden),
+        cmocka_unit_test(who_is_told),   cmocka_unit_test(known_losses),
+        cmocka_unit_test(never_hidden),  cmocka_unit_test(pushed_out),
         cmocka_unit_test(out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,9 +59,11 @@ static void bounds(void **state)
     }
     assert_int_equal(number_of(&keys, "a", "k15"), 0);
     assert_int_equal(number_of(&keys, "a", "k16"), 16);
+    assert_true(keys.dropped == 15 && keys.expired == 0);
     crier_keys_expire(&keys, 2799, 1000);
     assert_int_equal(number_of(&keys, "a", "k17"), 0);
     assert_int_equal(number_of(&keys, "a", "k18"), 18);
+    assert_true(keys.dropped == 15 && keys.expired == 2);
     /* What was prepared and then not needed leaves no trace. */
     assert_int_equal(crier_keys_prepare(&keys, CRIER_SLICE("a"), CRIER_SLICE("new"), &key), 0);
     crier_keys_cancel(&keys, key);

@@ -38,6 +38,7 @@ static void quiet_topics(void **state)
     assert_int_equal(events_of(journal, "noisy"), 10);
     assert_int_equal(test_stats(journal).kept_events, 1);
     assert_int_equal(test_stats(journal).evicted, 92);
+    assert_int_equal(test_stats(journal).kept_dropped, 0);
     crier_memory_check(journal);
     publish_n(journal, "quiet", 1, start_time);
     assert_int_equal(events_of(journal, "quiet"), 1);
@@ -60,7 +61,18 @@ static void bounded_aside(void **state)
     }
     assert_true(lost(journal, "t0") && !events_of(journal, "t0"));
     assert_true(!lost(journal, "t48") && events_of(journal, "t48"));
-    assert_true(test_stats(journal).kept_events >= 2);
+    struct crier_journal_stats stats = test_stats(journal);
+    assert_true(stats.kept_events >= 2);
+    /* 50 less the one in the window and those that are aside. */
+    assert_int_equal(stats.kept_dropped, 49 - stats.kept_events);
+    crier_journal_free(journal);
+    /* One that would never fit is not even tried. */
+    limits.kept_bytes = 1;
+    journal = test_journal(&crier_mem_libc, limits, start_time);
+    publish_n(journal, "a", 1, start_time);
+    publish_n(journal, "b", 1, start_time);
+    assert_int_equal(test_stats(journal).kept_dropped, 1);
+    assert_int_equal(test_stats(journal).kept_events, 0);
     crier_journal_free(journal);
 }
 
@@ -81,6 +93,7 @@ static void age(void **state)
     now.wall_ms -= 100000; /* the wall clock has no say */
     crier_journal_trim(journal, now);
     assert_int_equal(test_stats(journal).events, 0);
+    assert_int_equal(test_stats(journal).kept_dropped, 0);
     assert_int_equal(test_stats(journal).topics, 0);
     assert_true(lost(journal, "quiet") && lost(journal, "noisy"));
     crier_memory_check(journal);

@@ -29,10 +29,18 @@ static void test_defaults(void **state)
     assert_int_equal(c.journal.max_event_bytes, 1024 * 1024);
     assert_int_equal(c.journal.max_keys, 100000);
     assert_int_equal(c.journal.key_age_ms, 10 * 60 * 1000);
-    assert_true(c.journal.lap_ms && c.journal.max_floors);
+    assert_int_equal(c.journal.lap_ms, 2000);
+    assert_int_equal(c.journal.max_floors, 100000);
+    assert_int_equal(c.fanout.window_bytes, 1024 * 1024);
+    assert_int_equal(c.fanout.windows_bytes, 32 * 1024 * 1024);
+    assert_int_equal(c.fanout.pin_bytes, 2 * 1024 * 1024);
+    assert_true(c.fanout.window_from && c.fanout.pass_slice && c.fanout.lag_bytes);
+    assert_true(c.fanout.lag_looks && c.fanout.tick_lag_bytes && c.fanout.read_bytes);
     assert_int_equal(c.http.target_bytes, 8192);
     assert_int_equal(c.http.head_bytes, 32768);
-    assert_true(c.http.headers && c.http.chunk_extension_bytes && c.http.trailer_bytes);
+    assert_int_equal(c.http.headers, 128);
+    assert_int_equal(c.http.chunk_extension_bytes, 4096);
+    assert_int_equal(c.http.trailer_bytes, 8192);
     assert_int_equal(c.socket.user_timeout_ms, 30000);
     assert_true(c.socket.keepalive_s && c.socket.notsent_lowat);
     assert_int_equal(c.heartbeat_ms, 15000);
@@ -47,6 +55,8 @@ static void test_defaults(void **state)
     assert_int_equal(c.retry_max_ms, 4000);
     assert_true(c.max_connections >= 1);
     assert_int_equal(c.max_per_address, 1000);
+    assert_int_equal(c.max_page_bytes, 2 * 1024 * 1024);
+    assert_int_equal(c.max_pages_bytes, 32 * 1024 * 1024);
 }
 
 /* Public: any listen address that is not loopback, or any --host. */

@@ -130,8 +130,8 @@ static void test_move(void **state)
     crier_limits_free(limits);
 }
 
-/* One warning while an address stays at its limit or over it, however many refused connections come
- * and go meanwhile; another when it was below it and comes over it again. */
+/* One warning while an address stays at its limit or over it, however many refused connections
+ * come and go meanwhile; another when it was below it and comes over it again. */
 static void test_warn_once(void **state)
 {
     struct crier_limits *limits = limits_of(100, 2);

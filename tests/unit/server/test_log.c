@@ -62,7 +62,7 @@ static void test_line(void **state)
                            "status=421 big=18446744073709551615\n");
     crier_log_write(log_, CRIER_LOG_INFO, CRIER_LOG_KIND_SERVER, at(5), "start", NULL, 0);
     assert_string_equal(written(), AT "level=info event=start\n");
-    crier_log_write(log_, CRIER_LOG_ERROR, CRIER_LOG_KIND_ERROR, at(5), "x", NULL, 0);
+    crier_log_write(log_, CRIER_LOG_ERROR, CRIER_LOG_KIND_ACCEPT, at(5), "x", NULL, 0);
     assert_string_equal(written(), AT "level=error event=x\n");
     crier_log_write(log_, CRIER_LOG_DEBUG, CRIER_LOG_KIND_CONNECT, at(5), "connect", NULL, 0);
     assert_string_equal(written(), AT "level=debug event=connect\n");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Presence: who follows what, over all workers. */
-#include "hub/presence.h"
-#include "hub_support.h"
+#include "hub/hub_support.h"
+#include "server/presence.h"
 #include <pthread.h>
 
 static struct crier_subscription *
