@@ -275,7 +275,7 @@ static void answer_head(struct crier_exchange *ex,
                         struct crier_subscription *subscription)
 {
     struct crier_shared *hub = ex->conn->worker->hub;
-    struct crier_dress dress = {.form = subscription->form, .chunked = subscription->chunked};
+    struct crier_dress dress = crier_subscription_dress(subscription);
     struct crier_start start;
 
     memset(&start, 0, sizeof(start));

@@ -23,11 +23,6 @@ static struct crier_worker *stream_worker(const struct crier_stream *s)
     return s->conn->worker;
 }
 
-static struct crier_dress dress_of(const struct crier_subscription *subscription)
-{
-    return (struct crier_dress){.form = subscription->form, .chunked = subscription->chunked};
-}
-
 /* ---- opening ---------------------------------------------------------------------------- */
 
 static struct crier_opening *opening_new(const struct crier_mem *mem,
@@ -125,7 +120,7 @@ static void write_opening(struct crier_stream *s, const struct crier_start *star
     struct crier_worker *worker = stream_worker(s);
     const struct crier_config *config = worker->hub->config;
     struct crier_opening *o = s->opening;
-    struct crier_dress dress = dress_of(o->subscription);
+    struct crier_dress dress = crier_subscription_dress(o->subscription);
     uint32_t retry = crier_worker_jitter(worker, config->retry_min_ms, config->retry_max_ms);
 
     crier_stream_head(o->exchange, &dress, start, o->resume);
@@ -254,7 +249,8 @@ static void write_farewell(struct crier_stream *s)
     struct crier_worker *worker = stream_worker(s);
     const struct crier_config *config = worker->hub->config;
 
-    crier_notice_end(&s->conn->out, dress_of(crier_follower_subscription(&s->follower)),
+    crier_notice_end(&s->conn->out,
+                     crier_subscription_dress(crier_follower_subscription(&s->follower)),
                      crier_worker_jitter(worker, config->retry_min_ms, config->retry_max_ms));
     crier_conn_finish(s->conn);
 }
@@ -290,7 +286,8 @@ void crier_stream_tick(struct crier_stream *s)
         return;
     if (!crier_follower_between_events(&s->follower) || !crier_conn_sent(conn))
         return;
-    crier_notice_heartbeat(&conn->out, dress_of(crier_follower_subscription(&s->follower)));
+    crier_notice_heartbeat(&conn->out,
+                           crier_subscription_dress(crier_follower_subscription(&s->follower)));
     crier_stat_add(&worker->stats.heartbeats, 1);
     crier_conn_flush(conn);
 }
