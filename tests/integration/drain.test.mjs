@@ -4,8 +4,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { held, publish, ready, request, startCrier } from './lib/crier.mjs';
 import { SocketHolder } from './lib/holder.mjs';
+import { Publisher } from './lib/publisher.mjs';
 import { exchange, Raw, requestBytes } from './lib/raw.mjs';
-import { follow } from './lib/sse.mjs';
+import { follow, Stream } from './lib/sse.mjs';
 import { until } from './lib/wait.mjs';
 
 const STREAM = { Accept: 'text/event-stream' };
@@ -192,4 +193,151 @@ test('after a restart a last id of the old life is a gap, told', async (t) => {
   await publish(second, 'life', 'new');
   assert.equal((await stream.next()).data, 'new');
   assert.equal((await held(second, 'life')).length, 1);
+});
+
+// ---- what was acknowledged is delivered --------------------------------------------------------------
+
+test('2,000 streams: what was answered with 201 before SIGTERM reaches every one, then the retry and the end', async (t) => {
+  const crier = await startCrier(t, { args: ['--drain', '20s', '--max-connections-per-address', '5000'] });
+  const streams = [];
+  for (let i = 0; i < 2000; i++) streams.push(await follow(crier, 'crowd', { t }));
+  for (const stream of streams) await stream.opened();
+  const raw = await Raw.connect(crier);
+  t.after(() => raw.destroy());
+  // At once: most streams have still to get it.
+  raw.socket.once('data', () => crier.signal('SIGTERM'));
+  raw.send(requestBytes('POST', '/events/crowd', {}, 'last words'));
+  assert.equal((await raw.response()).status, 201);
+  for (const stream of streams) {
+    await stream.end();
+    assert.deepEqual(stream.events.map((event) => event.data), ['last words']);
+    assert.equal(stream.retries.length, 2, 'the farewell');
+  }
+  assert.deepEqual(await crier.waitExit(), { code: 0, signal: null });
+});
+
+test('streams that are in the middle of history when SIGTERM comes get all of it before their end', async (t) => {
+  const crier = await startCrier(t, { args: ['--drain', '60s'] });
+  const publisher = await Publisher.open(crier);
+  const count = 500;
+  await publisher.batch('/events/long', Array.from({ length: count }, (_, i) => ({ data: `${i} ${'x'.repeat(1000)}` })));
+  publisher.close();
+  const raws = await Promise.all(Array.from({ length: 200 }, () => Raw.connect(crier)));
+  t.after(() => raws.forEach((raw) => raw.destroy()));
+  let signalled = false;
+  // They come together, so each has to wait for its turn; the first sign of one is the signal.
+  for (const raw of raws) {
+    raw.socket.once('data', () => {
+      if (!signalled) crier.signal('SIGTERM');
+      signalled = true;
+    });
+    raw.send(requestBytes('GET', '/events/long?since=earliest', STREAM));
+  }
+  let served = 0;
+  for (const raw of raws) {
+    const stream = await new Stream(raw, await raw.readHead()).end();
+    if (!stream.connected) continue; // it came too late, and was told so
+    served += 1;
+    assert.deepEqual(stream.events.map((event) => parseInt(event.data, 10)), Array.from({ length: count }, (_, i) => i));
+    assert.equal(stream.retries.length, 2, 'the farewell');
+  }
+  assert.ok(served > 0);
+  assert.deepEqual(await crier.waitExit(), { code: 0, signal: null });
+});
+
+test('at half of the drain time a slow reader gets the rest of its event, the retry and a clean end', async (t) => {
+  const crier = await startCrier(t, { args: ['--drain', '4s'] });
+  const publisher = await Publisher.open(crier);
+  const count = 200;
+  for (let i = 0; i < count; i++) await publisher.one('/events/slow', 'x'.repeat(200_000));
+  publisher.close();
+  const streams = [];
+  for (let i = 0; i < 3; i++) {
+    const stream = await follow(crier, '/events/slow?since=earliest', { t });
+    const { socket } = stream.raw;
+    // At most 64 KiB at a time: 40 MB take these readers far longer than the drain may last.
+    socket.on('data', () => {
+      socket.pause();
+      setTimeout(() => socket.resume(), 10);
+    });
+    streams.push(stream);
+  }
+  for (const stream of streams) await stream.until(1);
+  crier.signal('SIGTERM');
+  for (const stream of streams) {
+    await stream.end(); // not cut
+    assert.ok(!stream.parser.unfinished, 'no half event');
+    assert.ok(stream.events.every((event) => event.data.length === 200_000));
+    assert.ok(stream.events.length < count, 'history was longer than the time');
+    assert.equal(stream.retries.length, 2, 'the farewell');
+  }
+  assert.deepEqual(await crier.waitExit(), { code: 0, signal: null });
+});
+
+test('a streamed publish in progress at SIGTERM: 503 draining, which says what was published and what not', async (t) => {
+  const crier = await startCrier(t, { args: ['--drain', '20s'] });
+  const raw = await Raw.connect(crier);
+  t.after(() => raw.destroy());
+  const text = 'data: whole\n\ndata: half\n';
+  raw.send(requestBytes('POST', '/events/cut', { 'Transfer-Encoding': 'chunked', 'Content-Type': 'text/event-stream' }));
+  raw.send(`${text.length.toString(16)}\r\n${text}\r\n`);
+  await until(async () => (await held(crier, 'cut')).length === 1, 'the whole block was published');
+  crier.signal('SIGTERM');
+  const answer = await raw.response();
+  assert.equal(answer.status, 503);
+  assert.match(answer.headers['retry-after'], /^\d+$/);
+  const problem = answer.json();
+  assert.equal(problem.code, 'draining');
+  assert.equal(problem.published, 1);
+  assert.equal(problem.incomplete, true);
+  assert.equal(problem.first, problem.last);
+  assert.match(problem.first, /^\d+-\d+$/);
+  raw.destroy();
+  assert.deepEqual(await crier.waitExit(), { code: 0, signal: null });
+});
+
+test('while one worker is still busy, every new connection gets its draining answer, on whichever worker', async (t) => {
+  const crier = await startCrier(t, { workers: 4, args: ['--drain', '30s'] });
+  const running = await Raw.connect(crier);
+  t.after(() => running.destroy());
+  running.send(requestBytes('POST', '/events/run', { 'Content-Length': 5 }));
+  running.send('he');
+  await until(async () => (await crier.stats()).connections >= 2, 'the connection was counted');
+  crier.signal('SIGTERM');
+  await crier.waitLog((fields) => /^drain/.test(fields.event), 'it drains');
+  for (let round = 0; round < 20; round++) {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => exchange(crier, requestBytes('GET', '/events/x', STREAM))));
+    for (const answer of answers) {
+      assert.equal(answer?.status, 200);
+      assert.match(answer.text, /^retry: \d+\n$/);
+    }
+  }
+  running.send('llo');
+  assert.equal((await running.response()).status, 201);
+  assert.deepEqual(await crier.waitExit(), { code: 0, signal: null });
+});
+
+test('draining answers carry the CORS headers they are due', async (t) => {
+  const origin = 'https://app.example';
+  const crier = await startCrier(t, { args: ['--drain', '30s', '--cors-origin', origin] });
+  const running = await Raw.connect(crier);
+  t.after(() => running.destroy());
+  running.send(requestBytes('POST', '/events/run', { 'Content-Length': 5 }));
+  running.send('he');
+  await until(async () => (await crier.stats()).connections >= 2, 'the connection was counted');
+  crier.signal('SIGTERM');
+  await crier.waitLog((fields) => /^drain/.test(fields.event), 'it drains');
+  const cases = [
+    [requestBytes('GET', '/events/x', { ...STREAM, Origin: origin }), [200]],
+    [requestBytes('GET', '/events/x', { Accept: 'application/json', Origin: origin }), [503]],
+    [requestBytes('POST', '/events/x', { Origin: origin }, 'x'), [503]],
+    [requestBytes('OPTIONS', '/events/x', { Origin: origin, 'Access-Control-Request-Method': 'PUT' }), [204, 503]],
+  ];
+  for (const [bytes, statuses] of cases) {
+    const answer = await exchange(crier, bytes);
+    assert.ok(statuses.includes(answer.status), answer.head);
+    assert.equal(answer.headers['access-control-allow-origin'], origin, answer.head);
+  }
+  running.send('llo');
+  assert.equal((await running.response()).status, 201);
 });

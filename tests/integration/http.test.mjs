@@ -4,8 +4,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { held, publish, request, scopeOf, startCrier } from './lib/crier.mjs';
+import { Publisher } from './lib/publisher.mjs';
 import { chunked, exchange, Raw, requestBytes } from './lib/raw.mjs';
 import { follow } from './lib/sse.mjs';
+import { until } from './lib/wait.mjs';
 
 let crier;
 const scope = scopeOf(after);
@@ -77,6 +79,17 @@ test('Expect: 100-continue is answered before the body is sent', async (t) => {
   assert.equal(answer.status, 201);
 });
 
+test('100 Continue comes in its turn, after the answer to what was pipelined before', async (t) => {
+  const raw = await Raw.connect(crier);
+  t.after(() => raw.destroy());
+  raw.send(Buffer.concat([requestBytes('POST', '/events/turn', {}, 'x'),
+    requestBytes('DELETE', '/events/turn', { Expect: '100-continue', 'Content-Length': 2 })]));
+  assert.equal((await raw.response()).status, 201);
+  assert.equal((await raw.readHead()).status, 100);
+  raw.send('ok');
+  assert.equal((await raw.response()).status, 204);
+});
+
 test('Expect: 100-continue for what is refused gets the refusal, and no body is waited for', async (t) => {
   const raw = await Raw.connect(crier);
   t.after(() => raw.destroy());
@@ -107,6 +120,18 @@ test('Connection: close is heeded', async (t) => {
   raw.send(requestBytes('GET', '/-/health', { Connection: 'close' }));
   const answer = await raw.response();
   assert.match(answer.headers.connection, /close/);
+  await raw.when((r) => r.over, 'the close');
+});
+
+test('Connection: close is heeded by HEAD on a stream; without it the connection goes on', async (t) => {
+  const raw = await Raw.connect(crier);
+  t.after(() => raw.destroy());
+  raw.send(requestBytes('HEAD', '/events/head', { Accept: 'text/event-stream' }));
+  assert.equal((await raw.response('HEAD')).headers.connection, 'keep-alive');
+  raw.send(requestBytes('HEAD', '/events/head', { Accept: 'text/event-stream', Connection: 'close' }));
+  const answer = await raw.response('HEAD');
+  assert.equal(answer.status, 200);
+  assert.equal(answer.headers.connection, 'close');
   await raw.when((r) => r.over, 'the close');
 });
 
@@ -141,6 +166,38 @@ test('half-close on a stream is its end', async () => {
   stream.raw.finish();
   await stream.raw.when((raw) => raw.over, 'the end of the stream');
   stream.close();
+});
+
+test('the request for a stream and the end of input in one go: the stream ends', async (t) => {
+  const own = await startCrier(t, { workers: 1 });
+  const gone = await Promise.all(Array.from({ length: 10 }, () => Raw.connect(own)));
+  t.after(() => gone.forEach((raw) => raw.destroy()));
+  // It stands still until all of it is there.
+  own.signal('SIGSTOP');
+  await Promise.all(gone.map((raw) => new Promise((resolve) => {
+    raw.socket.once('finish', resolve);
+    raw.socket.end(requestBytes('GET', '/events/gone', { Accept: 'text/event-stream' }));
+  })));
+  own.signal('SIGCONT');
+  for (const raw of gone) await raw.when((r) => r.over, 'the server closed');
+  await until(async () => (await own.stats()).streams === 0, 'no stream was left');
+});
+
+test('requests that are dear take turns with those of others', async (t) => {
+  const own = await startCrier(t, { workers: 1 });
+  const publisher = await Publisher.open(own);
+  t.after(() => publisher.close());
+  const lines = Array.from({ length: 5000 }, () => ({ data: '' }));
+  for (let i = 0; i < 10; i++) await publisher.batch('/events/dear', lines);
+  const raw = await Raw.connect(own);
+  t.after(() => raw.destroy());
+  const count = 200;
+  const dear = requestBytes('GET', '/events/dear?event=zz&since=earliest', { Accept: 'application/json' });
+  raw.send(Buffer.concat(Array(count).fill(dear)));
+  const id = await publisher.one('/events/dear?event=zz', 'in between');
+  let seen;
+  for (let i = 0; i < count; i++) seen = (await raw.response()).json();
+  assert.deepEqual(seen.map((event) => event.id), [id], 'it was published before the last of them was answered');
 });
 
 test('a head one byte at a time', async (t) => {

@@ -306,6 +306,44 @@ test('a batch that breaks off keeps what was published', async () => {
   assert.deepEqual((await held(crier, 'broken')).map((event) => event.data), ['a']);
 });
 
+test('a batch refuses what only a single publish has in its head: nothing is published', async () => {
+  for (const [type, body] of [['application/x-ndjson', '{"data":"x"}\n'], ['text/event-stream', 'data: x\n\n']]) {
+    for (const name of ['Idempotency-Key', 'Crier-Event', 'Crier-Retry']) {
+      const answer = await post('/events/headed', body, { 'content-type': type, [name]: '1000' });
+      assert.equal(answer.status, 400, `${type}, ${name}`);
+      assert.equal(answer.json().code, 'bad-parameter');
+      assert.ok(answer.json().detail.includes(name), answer.text);
+    }
+  }
+  assert.deepEqual(await held(crier, 'headed'), []);
+});
+
+test('a batch whose framing breaks off: the 400 says what was published before', async () => {
+  const line = '{"data":"good"}\n';
+  const answer = await exchange(crier, Buffer.concat([
+    requestBytes('POST', '/events/framing', { 'Transfer-Encoding': 'chunked', ...NDJSON }),
+    Buffer.from(`${line.length.toString(16)}\r\n${line}\r\nzz\r\n`)]));
+  assert.equal(answer.status, 400);
+  const [event, ...more] = await held(crier, 'framing');
+  assert.deepEqual(more, []);
+  const { published, duplicates, first, last } = answer.json();
+  assert.deepEqual({ published, duplicates, first, last }, { published: 1, duplicates: 0, first: event.id, last: event.id });
+});
+
+test('a batch that comes to a standstill: the 408 says what was published before', async (t) => {
+  const own = await startCrier(t, { args: ['--body-timeout', '1s'] });
+  const raw = await Raw.connect(own);
+  t.after(() => raw.destroy());
+  raw.send(requestBytes('POST', '/events/still', { 'Content-Length': 1000, ...NDJSON }));
+  raw.send('{"data":"good"}\n{"da');
+  const answer = await raw.response();
+  assert.equal(answer.status, 408);
+  const [event] = await held(own, 'still');
+  const { code, published, first, last } = answer.json();
+  assert.deepEqual({ code, published, first, last }, { code: 'timeout', published: 1, first: event.id, last: event.id });
+  raw.destroy();
+});
+
 test('a pipe from one hub to another doubles nothing when it is repeated', async () => {
   for (let i = 0; i < 20; i++) await publish(crier, 'pipe-source', `v${i}`);
   const source = await follow(crier, '/events/pipe-source?since=earliest', { keep: true });
