@@ -30,7 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DATA = 100, PORT_CRIER = 18480, PORT_FLOOR = 18481 };
+enum { DATA = 100 };
 static const char *const congestion = "cubic";
 
 struct sink {
@@ -61,7 +61,7 @@ static void pin(int core)
     cpu_set_t set;
 
     CPU_ZERO(&set);
-    CPU_SET(core, &set);
+    CPU_SET((size_t)core, &set);
     sched_setaffinity(0, sizeof(set), &set);
 }
 
@@ -122,11 +122,33 @@ static int dial(int port)
     return -1;
 }
 
+static int port_of(int fd)
+{
+    struct sockaddr_in a;
+    socklen_t len = sizeof(a);
+
+    if (getsockname(fd, (struct sockaddr *)&a, &len) < 0)
+        die("port");
+    return ntohs(a.sin_port);
+}
+
+static int free_port(void)
+{
+    struct sockaddr_in a = loopback(0);
+    int fd = socket(AF_INET, SOCK_STREAM, 0), port;
+
+    if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+        die("port");
+    port = port_of(fd);
+    close(fd);
+    return port;
+}
+
 /* The floor: accepts `streams` sockets, then at each byte on `control` sends `size` bytes to all. */
-static pid_t start_floor(int streams, size_t size, int *control)
+static pid_t start_floor(int streams, size_t size, int *port, int *control)
 {
     int pipes[2], one = 1;
-    struct sockaddr_in a = loopback(PORT_FLOOR);
+    struct sockaddr_in a = loopback(0);
     int listener = socket(AF_INET, SOCK_STREAM, 0);
     pid_t pid;
 
@@ -136,6 +158,7 @@ static pid_t start_floor(int streams, size_t size, int *control)
     if (bind(listener, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(listener, 4096) < 0 ||
         pipe(pipes) < 0)
         die("floor");
+    *port = port_of(listener);
     pid = fork();
     if (pid == 0) {
         int *fds = calloc((size_t)streams, sizeof(int));
@@ -162,7 +185,7 @@ static pid_t start_floor(int streams, size_t size, int *control)
     return pid;
 }
 
-static pid_t start_crier(const char *binary)
+static pid_t start_crier(const char *binary, int port)
 {
     pid_t pid = fork();
 
@@ -172,7 +195,7 @@ static pid_t start_crier(const char *binary)
 
         pin(0);
         dup2(null, STDERR_FILENO);
-        snprintf(listen, sizeof(listen), "127.0.0.1:%d", PORT_CRIER);
+        snprintf(listen, sizeof(listen), "127.0.0.1:%d", port);
         execl(binary, binary, "serve", "--workers", "1", "--listen", listen,
               "--max-connections-per-address", "100000", "--congestion", congestion,
               (char *)NULL);
@@ -181,14 +204,14 @@ static pid_t start_crier(const char *binary)
     return pid;
 }
 
-static void open_stream(struct sink *s)
+static void open_stream(struct sink *s, int port)
 {
     const char *request = "GET /events/bench?connected=0 HTTP/1.1\r\nHost: "
                           "localhost\r\nAccept: text/event-stream\r\n\r\n";
     char head[2048];
     size_t len = 0;
 
-    s->fd = dial(PORT_CRIER);
+    s->fd = dial(port);
     s->checked = true;
     if (write(s->fd, request, strlen(request)) < 0)
         die("request");
@@ -198,7 +221,7 @@ static void open_stream(struct sink *s)
 
         if (n != 1)
             die("head of a stream");
-        head[++len - 1 + 1] = 0;
+        head[++len] = 0;
         if (len > 8 && strstr(head + (len > 40 ? len - 40 : 0), "retry: ") &&
             head[len - 1] == '\n')
             break;
@@ -298,66 +321,120 @@ run_round(pid_t server, int ep, int publisher, int control, uint64_t first, int 
     return cpu_ns(server) - cpu;
 }
 
-int main(int argc, char **argv)
+struct bench {
+    const char *binary;
+    int streams, rate, seconds, rounds;
+    struct sink *sinks; /* the first half follows crier, the other the floor */
+    int crier_port, floor_port, crier_poll, floor_poll;
+    int control, publisher;
+    pid_t crier, floor;
+    uint64_t next; /* number of the next event */
+};
+
+static int number(const char *text, int most)
 {
-    int streams = argc > 2 ? atoi(argv[2]) : 1000, rate = argc > 3 ? atoi(argv[3]) : 100;
-    int seconds = argc > 4 ? atoi(argv[4]) : 5, rounds = argc > 5 ? atoi(argv[5]) : 3;
-    int count = rate * seconds, control, publisher, crier_ep = epoll_create1(0),
-        floor_ep = epoll_create1(0);
-    struct sink *sinks = calloc((size_t)streams * 2, sizeof(*sinks));
-    pid_t crier, floor_pid;
-    size_t size =
-        10 + 26 + 6 + DATA + 2 + 2; /* chunk head, id line, data line, blank line, chunk end */
-    double sum_crier = 0, sum_floor = 0;
-    uint64_t next = 0;
+    char *end;
+    long n = strtol(text, &end, 10);
 
-    if (argc < 2) {
+    if (*end || n < 1 || n > most) {
+        fprintf(stderr, "fanout: '%s' is no number from 1 to %d\n", text, most);
+        exit(2);
+    }
+    return (int)n;
+}
+
+static void read_arguments(struct bench *b, int argc, char **argv)
+{
+    if (argc < 2 || argc > 6) {
         fprintf(stderr, "usage: fanout CRIER [STREAMS [RATE [SECONDS [ROUNDS]]]]\n");
-        return 2;
+        exit(2);
     }
-    signal(SIGPIPE, SIG_IGN);
-    crier = start_crier(argv[1]);
-    floor_pid = start_floor(streams, size, &control);
+    b->binary = argv[1];
+    b->streams = argc > 2 ? number(argv[2], 9000) : 1000;
+    b->rate = argc > 3 ? number(argv[3], 100000) : 100;
+    b->seconds = argc > 4 ? number(argv[4], 60) : 5;
+    b->rounds = argc > 5 ? number(argv[5], 100) : 3;
+}
+
+static void start(struct bench *b)
+{
+    /* Chunk head, id line, data line, blank line, chunk end. */
+    size_t size = 10 + 26 + 6 + DATA + 2 + 2;
+
+    b->crier_port = free_port();
+    b->crier = start_crier(b->binary, b->crier_port);
+    b->floor = start_floor(b->streams, size, &b->floor_port, &b->control);
     pin(1);
-    for (int i = 0; i < streams * 2; i++) {
-        struct epoll_event e = {.events = EPOLLIN, .data.ptr = &sinks[i]};
+    b->sinks = calloc((size_t)b->streams * 2, sizeof(*b->sinks));
+    b->crier_poll = epoll_create1(0);
+    b->floor_poll = epoll_create1(0);
+    if (!b->sinks || b->crier_poll < 0 || b->floor_poll < 0)
+        die("start");
+    for (int i = 0; i < b->streams * 2; i++) {
+        struct sink *s = &b->sinks[i];
+        struct epoll_event e = {.events = EPOLLIN, .data.ptr = s};
 
-        if (i < streams)
-            open_stream(&sinks[i]);
+        if (i < b->streams)
+            open_stream(s, b->crier_port);
         else
-            sinks[i].fd = dial(PORT_FLOOR);
-        epoll_ctl(i < streams ? crier_ep : floor_ep, EPOLL_CTL_ADD, sinks[i].fd, &e);
+            s->fd = dial(b->floor_port);
+        epoll_ctl(i < b->streams ? b->crier_poll : b->floor_poll, EPOLL_CTL_ADD, s->fd, &e);
     }
-    publisher = dial(PORT_CRIER);
-    printf("streams %d, %d events/s of %d B, %d s a round, congestion control %s\n", streams,
-           rate, DATA, seconds, congestion);
-    for (int r = 0; r < rounds; r++) {
-        double a, b;
+    b->publisher = dial(b->crier_port);
+}
 
-        a = (double)run_round(crier, crier_ep, publisher, -1, next, count, rate) / count /
-            streams;
-        next += (uint64_t)count;
-        b = (double)run_round(floor_pid, floor_ep, -1, control, 0, count, rate) / count /
-            streams;
-        printf("round %d: crier %.2f us a delivery, floor %.2f us, ratio %.3f\n", r + 1,
-               a / 1000, b / 1000, a / b);
-        sum_crier += a;
-        sum_floor += b;
+static void run(struct bench *b)
+{
+    int count = b->rate * b->seconds;
+    double sum_crier = 0, sum_floor = 0, deliveries = (double)count * b->streams;
+
+    for (int r = 0; r < b->rounds; r++) {
+        double crier = (double)run_round(b->crier, b->crier_poll, b->publisher, -1, b->next,
+                                         count, b->rate) /
+                       deliveries / 1000;
+        double floor =
+            (double)run_round(b->floor, b->floor_poll, -1, b->control, 0, count, b->rate) /
+            deliveries / 1000;
+
+        b->next += (uint64_t)count;
+        printf("round %d: crier %.2f us a delivery, floor %.2f us, ratio %.3f\n", r + 1, crier,
+               floor, crier / floor);
+        sum_crier += crier;
+        sum_floor += floor;
     }
-    for (int i = 0; i < streams; i++) {
-        if (sinks[i].next != next) {
+    printf("mean: crier %.2f us, floor %.2f us, ratio %.3f\n", sum_crier / b->rounds,
+           sum_floor / b->rounds, sum_crier / sum_floor);
+}
+
+static int check(const struct bench *b)
+{
+    for (int i = 0; i < b->streams; i++) {
+        if (b->sinks[i].next != b->next) {
             fprintf(stderr, "fanout: stream %d has %llu of %llu events\n", i,
-                    (unsigned long long)sinks[i].next, (unsigned long long)next);
+                    (unsigned long long)b->sinks[i].next, (unsigned long long)b->next);
             return 1;
         }
     }
-    printf("all %d streams have all %llu events, in order\n", streams,
-           (unsigned long long)next);
-    printf("mean: crier %.2f us, floor %.2f us, ratio %.3f\n", sum_crier / rounds / 1000,
-           sum_floor / rounds / 1000, sum_crier / sum_floor);
-    kill(crier, SIGTERM);
-    close(control);
-    waitpid(crier, NULL, 0);
-    waitpid(floor_pid, NULL, 0);
+    printf("all %d streams have all %llu events, in order\n", b->streams,
+           (unsigned long long)b->next);
     return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct bench b = {0};
+    int status;
+
+    read_arguments(&b, argc, argv);
+    signal(SIGPIPE, SIG_IGN);
+    start(&b);
+    printf("streams %d, %d events/s of %d B, %d s a round, congestion control %s\n", b.streams,
+           b.rate, DATA, b.seconds, congestion);
+    run(&b);
+    status = check(&b);
+    kill(b.crier, SIGTERM);
+    close(b.control);
+    waitpid(b.crier, NULL, 0);
+    waitpid(b.floor, NULL, 0);
+    return status;
 }
