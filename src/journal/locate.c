@@ -72,7 +72,7 @@ static int merge_up(const struct locating *l, uint64_t position, uint64_t *ret_n
     uint64_t number;
 
     int r = crier_merge_init(&merge, l->memory, l->filter, false, position);
-    if (r < 0)
+    if (r != 0)
         return r;
     while ((number = crier_merge_next(&merge)) != 0) {
         struct crier_held held = crier_memory_held(l->memory, number);
@@ -87,8 +87,9 @@ static int merge_up(const struct locating *l, uint64_t position, uint64_t *ret_n
 /* The oldest matching event after `position`; *ret_number 0: there is none. 0, -ENOMEM. */
 static int oldest_after(const struct locating *l, uint64_t position, uint64_t *ret_number)
 {
-    if (!l->filter->match)
-        return merge_up(l, position, ret_number);
+    int r = merge_up(l, position, ret_number);
+    if (r != CRIER_MERGE_MANY)
+        return r;
     *ret_number = look_up(l, position);
     return 0;
 }
@@ -128,7 +129,7 @@ static int merge_down(const struct locating *l, uint64_t count, uint64_t *ret_nu
     uint64_t number, found = 0;
 
     int r = crier_merge_init(&merge, l->memory, l->filter, true, 0);
-    if (r < 0)
+    if (r != 0)
         return r;
     while (count && (number = crier_merge_next(&merge)) != 0) {
         struct crier_held held = crier_memory_held(l->memory, number);
@@ -203,12 +204,12 @@ static int
 start_at_last(const struct locating *l, uint64_t count, struct crier_start *ret_start)
 {
     uint64_t number = 0;
-    int r = 0;
+    int r = merge_down(l, count, &number);
 
-    if (l->filter->match)
+    if (r == CRIER_MERGE_MANY) {
         number = look_down(l, count);
-    else
-        r = merge_down(l, count, &number);
+        r = 0;
+    }
     if (r == 0)
         start_at(l, number ? number - 1 : l->end, ret_start);
     return r;

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Finding a filter's events: by looking at each of them (match), or by merging the lists of its
- * exact topics (merge).
+ * topics (merge), where they are named or the patterns fit few.
  */
 #ifndef CRIER_JOURNAL_MATCH_H
 #define CRIER_JOURNAL_MATCH_H
 
 #include "journal/memory.h"
 
-enum { CRIER_MATCH_MEMO = 1024, CRIER_MATCH_TYPES = 16, CRIER_MERGE_INLINE = 100 };
+enum {
+    CRIER_MATCH_MEMO = 1024,
+    CRIER_MATCH_TYPES = 16,
+    CRIER_MERGE_INLINE = 100, /* also: topics that patterns may fit, to be merged */
+};
 
 /* ---- looking ------------------------------------------------------------- */
 
@@ -56,18 +60,20 @@ struct crier_merge_head {
     uint64_t number;
 };
 
-/* The numbers of all events of the filter's exact topics, each once, in order. Valid for as
- * long as the mutex is held. */
+/* The numbers of all events of the filter's topics, each once, in order. Valid for as long as the
+ * mutex is held. */
 struct crier_merge {
     const struct crier_mem *mem;
     bool down;                      /* newest first */
     struct crier_merge_head *heads; /* a heap: the next one first */
-    size_t count;
+    size_t count, room;
     uint64_t last;
     struct crier_merge_head few[CRIER_MERGE_INLINE];
 };
 
-/* Upwards from the first after `position`, or downwards from the newest. 0, -ENOMEM. */
+enum { CRIER_MERGE_MANY = 1 };
+/* Upwards from the first after `position`, or downwards from the newest. 0; CRIER_MERGE_MANY: the
+ * filter's patterns may fit more topics than it pays to merge (nothing to deinit); -ENOMEM. */
 int crier_merge_init(struct crier_merge *merge,
                      const struct crier_memory *memory,
                      const struct crier_filter *filter,

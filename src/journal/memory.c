@@ -472,6 +472,7 @@ static void set_up(struct crier_memory *memory, unsigned epoch, struct crier_now
     memory->boot_ms = now.boot_ms;
     atomic_init(&memory->end, 0);
     crier_segments_init(&memory->segments, mem, segment_size(memory->limits.max_bytes));
+    memory->merge_looks = CRIER_MERGE_LOOKS;
     crier_topics_init(&memory->topics, mem);
     crier_kept_init(&memory->kept, mem);
     crier_floors_init(&memory->floors, mem, key, memory->limits.max_floors);

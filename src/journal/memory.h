@@ -26,6 +26,9 @@ enum {
     CRIER_FULL_BEYOND = 64 << 20, /* refused when so much is over what makes it unwritable */
 };
 
+/* Names looked at, in all, to find the topics that patterns fit. */
+enum { CRIER_MERGE_LOOKS = 512 };
+
 struct crier_memory {
     struct crier_journal journal; /* first: the two are cast into each other */
     struct crier_journal_limits limits;
@@ -40,6 +43,7 @@ struct crier_memory {
     uint64_t events, bytes; /* alive in the window */
     struct crier_segments segments;
     struct crier_topics topics;
+    size_t merge_looks; /* CRIER_MERGE_LOOKS; tests set 0: patterns always walk the index */
     struct crier_kept kept;
     struct crier_floors floors;
     struct crier_keys keys;

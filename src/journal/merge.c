@@ -2,9 +2,8 @@
 /*
  * The k-way merge of topic lists: a heap of one head for each topic, by number.
  *
- *     news    17 . 901 ...... 1200 ...
- *     sport       . 905 907 ........... 1490        heads: 901, 905  -->  901, 905, 907, 1200,
- * ...
+ *     news    17 . 901 ...... 1200 ...              heads: 901, 905
+ *     sport       . 905 907 ........... 1490        -->  901, 905, 907, 1200, ...
  *
  * An event of two of the topics comes up in both lists, one after the other, and is told once.
  */
@@ -47,32 +46,78 @@ static bool settle(const struct crier_merge *merge, struct crier_merge_head *hea
     return false; /* downwards, the step below 0 has wrapped around */
 }
 
+static void add(struct crier_merge *merge, const struct crier_topic *topic, uint64_t position)
+{
+    struct crier_merge_head head = {.topic = topic};
+
+    head.at = merge->down ? topic->len - 1 : crier_topic_after(topic, position);
+    if (settle(merge, &head))
+        merge->heads[merge->count++] = head;
+}
+
+static void add_named(struct crier_merge *merge,
+                      const struct crier_memory *memory,
+                      const struct crier_filter *filter,
+                      uint64_t position)
+{
+    for (size_t i = 0; i < filter->topic_count; i++) {
+        const struct crier_topic *topic =
+            crier_topics_find(&memory->topics, filter->topic_hashes[i], filter->topics[i]);
+        if (topic)
+            add(merge, topic, position);
+    }
+}
+
+/* The topics that patterns fit, found by name under the patterns' prefixes. false: too many. One
+ * that was added already comes up twice, and is told once. */
+static bool add_fitting(struct crier_merge *merge,
+                        const struct crier_memory *memory,
+                        const struct crier_filter *filter,
+                        uint64_t position)
+{
+    size_t looks = memory->merge_looks;
+
+    for (size_t i = 0; i < filter->prefix_count; i++) {
+        struct crier_slice prefix = filter->prefixes[i];
+        struct crier_tree_node *node = crier_tree_at_least(&memory->topics.tree, prefix);
+
+        for (; node && crier_slice_starts(node->key, prefix); node = crier_tree_next(node)) {
+            if (looks-- == 0)
+                return false;
+            if (!filter->match(filter->ctx, node->key))
+                continue;
+            if (merge->count == merge->room)
+                return false;
+            add(merge, CRIER_CONTAINER(node, struct crier_topic, tree), position);
+        }
+    }
+    return true;
+}
+
 int crier_merge_init(struct crier_merge *merge,
                      const struct crier_memory *memory,
                      const struct crier_filter *filter,
                      bool down,
                      uint64_t position)
 {
+    if (filter->match && !memory->merge_looks)
+        return CRIER_MERGE_MANY;
     merge->mem = memory->journal.mem;
     merge->down = down;
     merge->count = 0;
     merge->last = 0;
     merge->heads = merge->few;
-    if (filter->topic_count > CRIER_MERGE_INLINE) {
-        merge->heads =
-            crier_mem_alloc(merge->mem, filter->topic_count * sizeof(merge->heads[0]));
+    merge->room = CRIER_MERGE_INLINE;
+    if (filter->topic_count > merge->room) {
+        merge->room = filter->topic_count;
+        merge->heads = crier_mem_alloc(merge->mem, merge->room * sizeof(merge->heads[0]));
         if (!merge->heads)
             return -ENOMEM;
     }
-    for (size_t i = 0; i < filter->topic_count; i++) {
-        struct crier_merge_head head = {0};
-        head.topic =
-            crier_topics_find(&memory->topics, filter->topic_hashes[i], filter->topics[i]);
-        if (!head.topic)
-            continue;
-        head.at = down ? head.topic->len - 1 : crier_topic_after(head.topic, position);
-        if (settle(merge, &head))
-            merge->heads[merge->count++] = head;
+    add_named(merge, memory, filter, position);
+    if (filter->match && !add_fitting(merge, memory, filter, position)) {
+        crier_merge_deinit(merge);
+        return CRIER_MERGE_MANY;
     }
     for (size_t i = merge->count / 2; i-- > 0;)
         sift_down(merge, i);

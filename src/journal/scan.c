@@ -2,13 +2,14 @@
 /*
  * Reading the past, a slice at a time.
  *
- *     lock; anything lost?  --yes-->  CRIER_SCAN_GAP (first round), or the slice ends (later
- * ones) |no collect: pin a few events, or one segment unlock;  show them to fn;  lock;  return
- * the pins;  once more
+ *     lock; anything lost?  --yes-->  CRIER_SCAN_GAP (first round), or the slice ends (later)
+ *       | no
+ *     collect: pin a few events, or one segment
+ *     unlock;  show them to fn;  lock;  return the pins;  once more
  *
- * Three ways to collect: the lists of exact topics, merged (cost by events found); what is kept
- * aside, then the window's index (patterns); or picked numbers. fn always runs without the
- * mutex.
+ * Three ways to collect: the lists of the topics, merged, where they are named or patterns fit
+ * few of them (cost by events found); what is kept aside, then the window's index (patterns
+ * that may fit many); or picked numbers. fn always runs without the mutex.
  *
  * Why the floors are asked after every lock: what leaves history between two rounds is no
  * longer found by the next, and the position would pass over it in silence. The slice ends
@@ -126,7 +127,8 @@ static void show_pins(struct slice *slice, uint64_t reached)
     unpin_all(slice);
 }
 
-/* Pins up to `max` events of the filter's topics. *ret_reached: how far it has looked. */
+/* Pins up to `max` events of the filter's topics. *ret_reached: how far it has looked. 0,
+ * CRIER_MERGE_MANY, -ENOMEM. */
 static int collect_topics(struct slice *slice, size_t max, uint64_t *ret_reached)
 {
     const struct crier_scan *scan = slice->scan;
@@ -134,7 +136,7 @@ static int collect_topics(struct slice *slice, size_t max, uint64_t *ret_reached
     uint64_t number = 0, reached = scan->position;
 
     int r = crier_merge_init(&merge, slice->memory, scan->filter, false, scan->position);
-    if (r < 0)
+    if (r != 0)
         return r;
     while (slice->pin_count < max && !slice->done) {
         number = crier_merge_next(&merge);
@@ -153,6 +155,7 @@ static int collect_topics(struct slice *slice, size_t max, uint64_t *ret_reached
     return 0;
 }
 
+/* 0; CRIER_MERGE_MANY: walk, from where the slice is; -ENOMEM. */
 static int scan_topics(struct slice *slice)
 {
     uint64_t reached;
@@ -160,7 +163,7 @@ static int scan_topics(struct slice *slice)
     for (size_t max = BATCH_FIRST; !slice->done && slice->scan->position < slice->limit;
          max = BATCH) {
         int r = collect_topics(slice, max, &reached);
-        if (r < 0)
+        if (r != 0)
             return r;
         show_pins(slice, reached);
         if (lost(slice))
@@ -328,8 +331,9 @@ static int scan(struct slice *slice, struct crier_start *ret_gap)
         scan->losses = gap.losses;
         return CRIER_SCAN_GAP;
     }
-    if (!scan->filter->match)
-        return scan_topics(slice);
+    int merged = scan_topics(slice);
+    if (merged != CRIER_MERGE_MANY)
+        return merged;
     scan_walk(slice);
     return 0;
 }
