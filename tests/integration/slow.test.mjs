@@ -46,18 +46,11 @@ async function settled(crier) {
   }, 'the deliveries stood still');
 }
 
-// The server's memory without history's own: a worker that has nothing to read lets history stand a little (at most
-// 1 MiB) longer than its limit, now more, now less.
-async function memory(crier) {
-  const { history } = await crier.stats();
-  return crier.rssBytes - history.held_bytes - history.kept_bytes;
-}
-
 // What a burst needed for a moment goes back to the system a little after it.
 async function grownBy(crier, before, most, what) {
   let growth;
   await until(async () => {
-    growth = (await memory(crier)) - before;
+    growth = (await crier.memoryBytes()) - before;
     return growth < most;
   }, `${what}: memory grew by less than ${most} bytes`);
   console.log(`${what}: ${(growth / 1024).toFixed()} KiB`);
@@ -73,7 +66,7 @@ async function warmUp(crier, healthy, topicOf) {
     published += EVENTS;
     await healthy.until(published);
     await settled(crier);
-    const now = await memory(crier);
+    const now = await crier.memoryBytes();
     if (round >= 3 && now < most + 64 * 1024) return { published, memory: Math.max(now, most) };
     most = Math.max(most, now);
   }
@@ -140,7 +133,7 @@ test('1,000 readers that never read on 1,000 different selections: less than 8 M
   t.after(() => sleepers.forEach((raw) => raw.destroy()));
   for (let i = 0; i < 1000; i++) sleepers.push(await sleeper(crier, `/events?topic=flood/${i}&topic=flood/${(i + 1) % 1000}&topic=all`));
   await settled(crier);
-  const before = await memory(crier);
+  const before = await crier.memoryBytes();
   await flood(crier, (i) => `flood/${i % 1000}`, published);
   // And to all of them at once.
   await flood(crier, () => 'all', published + EVENTS);

@@ -42,12 +42,13 @@ test('a million deliveries, streams coming and going, with no growth in memory',
     checker.close();
     for (const raw of sockets) raw.destroy();
     await until(async () => (await crier.stats()).streams === 0, 'all have left');
-    memory.push(crier.rssBytes);
+    memory.push(await crier.memoryBytes());
   }
   publisher.close();
-  console.log(`resident after each 100,000 deliveries: ${memory.map((bytes) => `${(bytes / 1024).toFixed()} KiB`).join(', ')}`);
-  // The first half brings every buffer to its size; over the second nothing may be left behind (100 bytes of each
-  // delivery would be 50 MB).
-  const growth = memory.at(-1) - memory[4];
-  assert.ok(growth < 512 * 1024, `memory grew by ${growth} bytes over the last 500,000 deliveries`);
+  console.log(`resident, without history's own, after each 100,000 deliveries: ${memory.map((bytes) => `${(bytes / 1024).toFixed()} KiB`).join(', ')}`);
+  // What is left behind by each delivery, half a byte even, shows in every round; a buffer that is filled for the first
+  // time (each worker has some, and which of them a round needs is chance) shows in one.
+  const growth = memory.slice(5).map((bytes, i) => bytes - memory[4 + i]).sort((a, b) => a - b);
+  assert.ok(growth[2] < 50_000, `most of the last five rounds of 100,000 deliveries grew by ${growth[2]} bytes or more`);
+  assert.ok(memory.at(-1) - memory[4] < 4 * 1024 * 1024, `memory grew by ${memory.at(-1) - memory[4]} bytes over the last 500,000 deliveries`);
 });
