@@ -60,8 +60,8 @@ struct crier_merge_head {
     uint64_t number;
 };
 
-/* The numbers of all events of the filter's topics, each once, in order. Valid for as long as the
- * mutex is held. */
+/* The numbers of all events of the filter's topics, each once, in order. Valid for as long as
+ * the mutex is held. */
 struct crier_merge {
     const struct crier_mem *mem;
     bool down;                      /* newest first */
@@ -72,8 +72,9 @@ struct crier_merge {
 };
 
 enum { CRIER_MERGE_MANY = 1 };
-/* Upwards from the first after `position`, or downwards from the newest. 0; CRIER_MERGE_MANY: the
- * filter's patterns may fit more topics than it pays to merge (nothing to deinit); -ENOMEM. */
+/* Upwards from the first after `position`, or downwards from the newest. 0; CRIER_MERGE_MANY:
+ * the filter's patterns may fit more topics than it pays to merge (nothing to deinit); -ENOMEM.
+ * */
 int crier_merge_init(struct crier_merge *merge,
                      const struct crier_memory *memory,
                      const struct crier_filter *filter,

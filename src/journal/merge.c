@@ -68,8 +68,8 @@ static void add_named(struct crier_merge *merge,
     }
 }
 
-/* The topics that patterns fit, found by name under the patterns' prefixes. false: too many. One
- * that was added already comes up twice, and is told once. */
+/* The topics that patterns fit, found by name under the patterns' prefixes. false: too many.
+ * One that was added already comes up twice, and is told once. */
 static bool add_fitting(struct crier_merge *merge,
                         const struct crier_memory *memory,
                         const struct crier_filter *filter,
