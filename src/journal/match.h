@@ -73,7 +73,7 @@ struct crier_merge {
 
 enum { CRIER_MERGE_MANY = 1 };
 /* Upwards from the first after `position`, or downwards from the newest. 0; CRIER_MERGE_MANY:
- * the filter's patterns may fit more topics than it pays to merge (nothing to free); -ENOMEM. */
+ * the filter's patterns may fit more topics than it pays to merge; -ENOMEM. */
 int crier_merge_init(struct crier_merge *merge,
                      const struct crier_memory *memory,
                      const struct crier_filter *filter,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What a server is told: filled by the command line (cli/serve.c), read by everyone. Zero is
  * never "off" here: crier_config_defaults fills everything. Immutable once the server runs, but
- * for the tokens (SIGHUP). Each number has a flag, and /-/stats shows every limit (status.c).
- * */
+ * for the tokens (SIGHUP). Each number has a flag, and /-/stats shows every limit
+ * (status.c). */
 #ifndef CRIER_SERVER_CONFIG_H
 #define CRIER_SERVER_CONFIG_H
 

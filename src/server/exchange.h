@@ -69,8 +69,8 @@ int crier_exchange_number(struct crier_exchange *,
                           const char *name,
                           uint64_t most,
                           uint64_t *number) CRIER_MUST_CHECK;
-/* Copies into text: for the path, the query, the origin and the metadata headers there is room.
- * */
+/* Copies into text: for the path, the query, the origin and the metadata headers there is
+ * room. */
 struct crier_slice crier_exchange_keep(struct crier_exchange *, struct crier_slice);
 
 /* ---- answers: one for each exchange; a HEAD gets the head alone ------------------------- */

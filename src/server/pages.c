@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The pages: the live page (web/, put together at build time) and the explanations of problems.
- * */
+/* The pages: the live page (web/, put together at build time) and the explanations of
+ * problems. */
 #include "server/pages.h"
 #include "http/response.h"
 #include "live_page.h"

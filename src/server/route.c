@@ -117,8 +117,8 @@ static enum crier_act act_of(struct crier_exchange *ex)
 /* ---- the kind refusals ------------------------------------------------------------------ */
 
 /* Too many, or going away. A browser's EventSource gives up for good on any status but 200, so
- * whoever follows is told with a 200 when to come back; everybody else gets the plain status.
- * */
+ * whoever follows is told with a 200 when to come back; everybody else gets the plain
+ * status. */
 static void send_away(struct crier_exchange *ex,
                       enum crier_problem problem,
                       uint32_t low_ms,

@@ -136,8 +136,8 @@ static int read_topics_wish(struct crier_exchange *ex,
     return crier_exchange_number(ex, "limit", TOPICS_MOST, limit);
 }
 
-/* Merges the topics that hold events with those that are followed by name; both come in order.
- * */
+/* Merges the topics that hold events with those that are followed by name; both come in
+ * order. */
 static void write_topics(struct crier_shared *hub,
                          struct crier_buf *body,
                          const struct names *held,

@@ -48,8 +48,8 @@ void crier_stream_head(struct crier_exchange *,
 void crier_stream_writable(
     struct crier_stream *); /* the connection's out is empty and the socket takes bytes */
 void crier_stream_tick(struct crier_stream *); /* its timer: heartbeat or stall */
-/* Farewell and end: as soon as it has got everything; hurry: as soon as nothing is half sent.
- * */
+/* Farewell and end: as soon as it has got everything; hurry: as soon as nothing is half
+ * sent. */
 void crier_stream_finish(struct crier_stream *, bool hurry);
 void crier_stream_free(struct crier_stream *);
 
