@@ -23,7 +23,7 @@
 #include <assert.h>
 
 static_assert(sizeof(struct crier_follower) <= 104,
-              "one for each stream: design.md promises a few hundred bytes");
+              "one for each stream: a stream is to cost a few hundred bytes");
 
 enum {
     INTEREST_AT_ONCE = 64, /* with fewer feeds the cursor's interest is rebuilt when one goes */

@@ -54,8 +54,12 @@ struct crier_draft {
     size_t id_at;           /* where in sse the `id:` line belongs */
     uint64_t ttl_ms;        /* 0: as long as history */
     struct crier_slice key; /* idempotency key; empty: none */
+    /* Drafts with the same one (not NULL), side by side, are one batch: after one that could
+     * not be appended none of them is (-ECANCELED). */
+    const void *batch;
     /* answers */
-    int result; /* 0, CRIER_APPEND_DUPLICATE, CRIER_APPEND_FULL, -EMSGSIZE, -ENOMEM */
+    /* 0, CRIER_APPEND_DUPLICATE, CRIER_APPEND_FULL, -EMSGSIZE, -ECANCELED, -ENOMEM. */
+    int result;
     struct crier_id ret_id; /* valid for 0 and CRIER_APPEND_DUPLICATE */
 };
 
@@ -272,7 +276,7 @@ struct crier_journal {
     struct crier_hash_key hash_key;
 };
 
-/* The memory journal. epoch is drawn by the caller, 1..999 (design.md, ids over restarts): the
+/* The memory journal. epoch is drawn by the caller, 1..999 (docs/architecture.md, Ids): the
  * sequence within each millisecond starts at epoch x 10,000. limits are copied (0: default).
  * 0, -ENOMEM, -EINVAL. */
 int crier_journal_new_memory(const struct crier_mem *mem,

@@ -28,6 +28,7 @@
 #include "journal/memory.h"
 #include "base/mem.h"
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 enum {
@@ -216,6 +217,7 @@ static void memory_append(struct crier_journal *journal,
                           struct crier_now now)
 {
     struct crier_memory *memory = crier_memory_of(journal);
+    const void *failed = NULL; /* a batch that has ended */
 
     crier_memory_lock(memory);
     crier_memory_see(memory, now);
@@ -224,7 +226,13 @@ static void memory_append(struct crier_journal *journal,
     crier_memory_retain(memory);
     crier_memory_release(memory);
     for (size_t i = 0; i < count; i++) {
+        if (drafts[i].batch && drafts[i].batch == failed) {
+            drafts[i].result = -ECANCELED;
+            continue;
+        }
         drafts[i].result = append_one(memory, &drafts[i], now);
+        if (drafts[i].result < 0 || drafts[i].result == CRIER_APPEND_FULL)
+            failed = drafts[i].batch;
         if (drafts[i].result != 0)
             continue;
         crier_memory_retain(memory);

@@ -365,8 +365,9 @@ static void batch_done(struct crier_publishing *p, const struct crier_draft *dra
         p->duplicates++;
         break;
     default:
+        if (!p->failed) /* those after it were not tried */
+            p->problem = problem_of(draft->result);
         p->failed = true;
-        p->problem = problem_of(draft->result);
         break;
     }
 }

@@ -82,6 +82,7 @@ void crier_publisher_flush(struct crier_worker *worker)
 
         p->drafts[i] = (struct crier_draft){.topics = {{base + e->topic_at, e->topic_len}},
                                             .topic_count = 1,
+                                            .batch = e->exchange,
                                             .type = {base + e->type_at, e->type_len},
                                             .sse = {base + e->sse_at, e->sse_len},
                                             .id_at = e->id_at,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A worker's publishes of one tick, gathered and appended under the journal's mutex once
- * (design.md, "A worker's tick", 2). What is gathered is answered by crier_publisher_flush, in
- * order: whoever writes another answer on a connection that has publishes in here flushes
- * first.
+ * (docs/architecture.md, "A worker's tick", 2). What is gathered is answered by
+ * crier_publisher_flush, in order: whoever writes another answer on a connection that has
+ * publishes in here flushes first.
  */
 #ifndef CRIER_SERVER_PUBLISHER_H
 #define CRIER_SERVER_PUBLISHER_H

@@ -55,7 +55,29 @@ static void ids(void **state)
     crier_journal_free(journal);
 }
 
-/* Each draft of a batch has its own answer; one that is refused changes nothing for the others.
+/* Of one batch, nothing after the first that cannot be appended is; other batches are not touched. */
+static void batch_ends_at_its_fault(void **state)
+{
+    struct crier_journal_limits limits = {.max_event_bytes = 20};
+    struct crier_journal *journal = test_journal(&crier_mem_libc, limits, start_time);
+    struct crier_draft drafts[] = {
+        test_draft("a", "data: 1\n\n"), test_draft("a", "data: 0123456789012345\n\n"),
+        test_draft("a", "data: 2\n\n"), test_draft("b", "data: 3\n\n")};
+    const int one = 1, other = 2;
+
+    drafts[0].batch = drafts[1].batch = drafts[2].batch = &one;
+    drafts[3].batch = &other;
+    crier_journal_append(journal, drafts, 4, start_time);
+    assert_int_equal(drafts[0].result, 0);
+    assert_int_equal(drafts[1].result, -EMSGSIZE);
+    assert_int_equal(drafts[2].result, -ECANCELED);
+    assert_int_equal(drafts[3].result, 0);
+    assert_int_equal(test_stats(journal).events, 2);
+    crier_memory_check(journal);
+    crier_journal_free(journal);
+}
+
+/* Each draft has its own answer; one that is refused changes nothing for the others.
  */
 static void batches(void **state)
 {
@@ -246,9 +268,10 @@ static void out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(epochs),        cmocka_unit_test(ids),    cmocka_unit_test(batches),
-        cmocka_unit_test(keys),          cmocka_unit_test(topics), cmocka_unit_test(full),
-        cmocka_unit_test(out_of_memory),
+        cmocka_unit_test(epochs),  cmocka_unit_test(ids),
+        cmocka_unit_test(batches), cmocka_unit_test(batch_ends_at_its_fault),
+        cmocka_unit_test(keys),    cmocka_unit_test(topics),
+        cmocka_unit_test(full),    cmocka_unit_test(out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
