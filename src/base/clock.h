@@ -12,11 +12,6 @@
 
 struct crier_buf;
 
-struct crier_now {
-    uint64_t wall_ms;
-    uint64_t boot_ms;
-};
-
 /* RFC 3339: "2026-11-21T09:03:34.123Z". Seconds 60 and any offset are accepted, fractions of
  * any length (cut to ms); 0 or -EINVAL; -ERANGE before 1970. */
 int crier_time_parse(struct crier_slice text, uint64_t *ret_wall_ms);

@@ -3,7 +3,8 @@
  * The one error convention of the whole code base.
  *
  *   0     it worked
- *   < 0   a negative errno value (-ENOMEM, -EINVAL, ...): it failed, nothing was changed;
+ *   < 0   a negative errno value (-ENOMEM, -EINVAL, ...; crier/error.h has names for those
+ *         that users of the library see): it failed, nothing was changed;
  *         the caller mends it or passes it on unchanged
  *   > 0   an outcome that the function documents and every caller must handle
  *
@@ -12,9 +13,6 @@
 #ifndef CRIER_BASE_ERR_H
 #define CRIER_BASE_ERR_H
 
-#include <errno.h>
-
-#define CRIER_MUST_CHECK __attribute__((warn_unused_result))
-#define CRIER_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#include "crier/error.h"
 
 #endif

@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The injected allocator. Everything that owns memory is given a `const struct crier_mem *`
- * when it is made and keeps it; no layer calls malloc itself. Memory may be out at any time:
- * every function that allocates can return -ENOMEM.
+ * The injected allocator (struct crier_mem, crier_mem_libc: crier/types.h). Everything that
+ * owns memory is given a `const struct crier_mem *` when it is made and keeps it; no layer
+ * calls malloc itself. Memory may be out at any time: every function that allocates can return
+ * -ENOMEM.
  */
 #ifndef CRIER_BASE_MEM_H
 #define CRIER_BASE_MEM_H
 
-#include <stddef.h>
-
-struct crier_mem {
-    /* size 0 frees and returns NULL; ptr NULL allocates; NULL otherwise means out of memory. */
-    void *(*resize)(void *ctx, void *ptr, size_t size);
-    void *ctx;
-};
-
-/* The C library's allocator. Any thread. */
-extern const struct crier_mem crier_mem_libc;
+#include "crier/types.h"
 
 /* NULL: out of memory (never for size 0). The bytes are not zeroed, or zeroed. */
 void *crier_mem_alloc(const struct crier_mem *mem, size_t size);

@@ -1,26 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Text and bytes are slices: a pointer and a length, never required to end in NUL.
- * A slice owns nothing. An empty slice may have a NULL pointer.
+ * What the code does with slices (struct crier_slice and crier_slice_of: crier/types.h). An
+ * empty slice may have a NULL pointer.
  */
 #ifndef CRIER_BASE_SLICE_H
 #define CRIER_BASE_SLICE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "crier/types.h"
 
-struct crier_slice {
-    const char *data;
-    size_t len;
-};
-
-#define CRIER_SLICE(literal) ((struct crier_slice){(literal), sizeof(literal) - 1})
-/* For printf("%.*s", CRIER_SLICE_ARG(s)). */
-#define CRIER_SLICE_ARG(s) (int)(s).len, (s).data ? (s).data : ""
-
-/* A C string; NULL is empty. */
-struct crier_slice crier_slice_of(const char *text);
 bool crier_slice_eq(struct crier_slice a, struct crier_slice b);
 /* Folds ASCII letters only. */
 bool crier_slice_eq_nocase(struct crier_slice a, struct crier_slice b);

@@ -77,6 +77,16 @@ static bool has_type(const struct crier_event *event)
     return event->type.len > 0 && !crier_slice_eq(event->type, CRIER_SLICE("message"));
 }
 
+static bool has_id(const struct crier_event *event)
+{
+    return event->id.data || (event->flags & CRIER_ID);
+}
+
+static bool has_data(const struct crier_event *event)
+{
+    return event->data.data || (event->flags & CRIER_DATA);
+}
+
 static size_t decimal_size(uint32_t value)
 {
     size_t size = 1;
@@ -88,24 +98,24 @@ static size_t decimal_size(uint32_t value)
     return size;
 }
 
-size_t crier_event_encoded_size(const struct crier_event *event)
+size_t crier_event_size(const struct crier_event *event)
 {
     size_t size = 0;
 
     if (event->comment.len > 0)
         size += lines_size(comment_prefix, event->comment);
-    if (event->flags & CRIER_EVENT_RETRY)
+    if (event->flags & CRIER_RETRY)
         size += retry_prefix.len + decimal_size(event->retry_ms) + 1;
     if (has_type(event))
         size += type_prefix.len + event->type.len + 1;
-    if (event->flags & CRIER_EVENT_ID)
+    if (has_id(event))
         size += id_prefix.len + event->id.len + 1;
-    if (event->flags & CRIER_EVENT_DATA)
+    if (has_data(event))
         size += lines_size(data_prefix, event->data) + 1;
     return size;
 }
 
-int crier_event_encode(struct crier_buf *buf,
+int crier_event_append(struct crier_buf *buf,
                        const struct crier_event *event,
                        size_t *ret_id_at)
 {
@@ -113,16 +123,16 @@ int crier_event_encode(struct crier_buf *buf,
 
     if (!one_line(event->type))
         return -EINVAL;
-    if ((event->flags & CRIER_EVENT_ID) && !one_line(event->id))
+    if (!one_line(event->id))
         return -EINVAL;
-    size = crier_event_encoded_size(event);
+    size = crier_event_size(event);
     if (crier_buf_reserve(buf, size) < 0)
         return -ENOMEM;
 
     start = buf->len;
     if (event->comment.len > 0)
         put_lines(buf, comment_prefix, event->comment);
-    if (event->flags & CRIER_EVENT_RETRY) {
+    if (event->flags & CRIER_RETRY) {
         crier_buf_append(buf, retry_prefix);
         crier_buf_u64(buf, event->retry_ms);
         crier_buf_byte(buf, '\n');
@@ -130,9 +140,9 @@ int crier_event_encode(struct crier_buf *buf,
     if (has_type(event))
         put_lines(buf, type_prefix, event->type);
     id_at = buf->len - start;
-    if (event->flags & CRIER_EVENT_ID)
+    if (has_id(event))
         put_lines(buf, id_prefix, event->id);
-    if (event->flags & CRIER_EVENT_DATA) {
+    if (has_data(event)) {
         put_lines(buf, data_prefix, event->data);
         crier_buf_byte(buf, '\n');
     }

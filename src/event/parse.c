@@ -68,7 +68,7 @@ static int check_size(const struct crier_parser *p, size_t line)
     return block > p->max_bytes || line > p->max_bytes - block ? -EMSGSIZE : 0;
 }
 
-/* P11. 0: *ret_item is filled; CRIER_PARSER_MORE: there is nothing to tell. */
+/* P11. 0: *ret_item is filled; CRIER_MORE: there is nothing to tell. */
 static int dispatch(struct crier_parser *p, struct crier_item *ret_item)
 {
     struct crier_slice data = crier_buf_slice(&p->data);
@@ -82,7 +82,7 @@ static int dispatch(struct crier_parser *p, struct crier_item *ret_item)
     }
     if (data.len == 0 && !p->own_id) {
         clear_block(p);
-        return CRIER_PARSER_MORE;
+        return CRIER_MORE;
     }
     *ret_item = (struct crier_item){
         .kind = data.len > 0 ? CRIER_ITEM_EVENT : CRIER_ITEM_ID,
@@ -150,7 +150,7 @@ static int use_field(struct crier_parser *p,
     } else if (crier_slice_eq(name, CRIER_SLICE("id"))) {
         /* With a NUL it is as if it were not there: an earlier id of the block stays. */
         if (crier_slice_find(value, '\0') < value.len)
-            return CRIER_PARSER_MORE;
+            return CRIER_MORE;
         field = &p->id_buffer;
         crier_buf_clear(field);
         p->own_id = true;
@@ -160,16 +160,16 @@ static int use_field(struct crier_parser *p,
         return 0;
     }
     if (!field)
-        return CRIER_PARSER_MORE;
+        return CRIER_MORE;
     r = set_field(p, field, value);
-    return r < 0 ? r : CRIER_PARSER_MORE;
+    return r < 0 ? r : CRIER_MORE;
 }
 
 static int
 use_comment(struct crier_parser *p, struct crier_slice text, struct crier_item *ret_item)
 {
     if (!(p->flags & CRIER_PARSER_COMMENTS))
-        return CRIER_PARSER_MORE;
+        return CRIER_MORE;
     crier_buf_clear(&p->comment);
     crier_utf8_repair(&p->comment, text);
     if (crier_buf_error(&p->comment) < 0)
@@ -226,7 +226,7 @@ static int pass_start(struct crier_parser *p)
 }
 
 /* 0: *ret_line is a line without its end, borrowed from `line` or the input;
- * CRIER_PARSER_MORE: the input has no whole line left, `line` keeps its start. */
+ * CRIER_MORE: the input has no whole line left, `line` keeps its start. */
 static int take_line(struct crier_parser *p, struct crier_slice *ret_line)
 {
     struct crier_slice part;
@@ -248,7 +248,7 @@ static int take_line(struct crier_parser *p, struct crier_slice *ret_line)
     }
     if (part.len == p->input.len) {
         consume(p, part.len);
-        return CRIER_PARSER_MORE;
+        return CRIER_MORE;
     }
     p->skip_lf = p->input.data[part.len] == '\r';
     consume(p, part.len + 1);
@@ -292,10 +292,14 @@ void crier_parser_deinit(struct crier_parser *p)
     p->input = (struct crier_slice){NULL, 0};
 }
 
-void crier_parser_feed(struct crier_parser *p, struct crier_slice bytes)
+int crier_parser_feed(struct crier_parser *p, struct crier_slice bytes)
 {
-    assert(p->input.len == 0 || p->failed);
+    if (!p)
+        return CRIER_ENOMEM;
+    if (p->input.len > 0 && !p->failed)
+        return CRIER_EBUSY;
     p->input = bytes;
+    return 0;
 }
 
 static int next(struct crier_parser *p, struct crier_item *ret_item)
@@ -326,6 +330,8 @@ int crier_parser_next(struct crier_parser *p, struct crier_item *ret_item)
 {
     int r;
 
+    if (!p)
+        return CRIER_ENOMEM;
     if (p->failed)
         return p->failed;
     r = next(p, ret_item);
@@ -336,9 +342,13 @@ int crier_parser_next(struct crier_parser *p, struct crier_item *ret_item)
 
 int crier_parser_end(struct crier_parser *p)
 {
-    bool partial = p->input.len > 0 || (p->line.len > 0 && !p->line_taken) || p->failed ||
-                   (p->block_open && !p->clear_pending) ||
-                   (p->bom_seen > 0 && p->bom_seen < sizeof(bom));
+    bool partial;
+
+    if (!p)
+        return CRIER_ENOMEM;
+    partial = p->input.len > 0 || (p->line.len > 0 && !p->line_taken) || p->failed ||
+              (p->block_open && !p->clear_pending) ||
+              (p->bom_seen > 0 && p->bom_seen < sizeof(bom));
 
     clear_block(p);
     crier_buf_clear(&p->line);
@@ -348,10 +358,10 @@ int crier_parser_end(struct crier_parser *p)
     p->skip_lf = false;
     p->line_taken = false;
     p->failed = 0;
-    return partial ? CRIER_PARSER_PARTIAL : 0;
+    return partial ? CRIER_PARTIAL : 0;
 }
 
 struct crier_slice crier_parser_last_id(const struct crier_parser *p)
 {
-    return crier_buf_slice(&p->last_id);
+    return p ? crier_buf_slice(&p->last_id) : (struct crier_slice){NULL, 0};
 }

@@ -25,7 +25,7 @@ struct crier_render_fields {
     struct crier_slice topic;
     struct crier_slice type; /* empty: "message" */
     uint64_t wall_ms;
-    struct crier_slice sse; /* as crier_event_encode wrote it; an id line makes no difference */
+    struct crier_slice sse; /* as crier_event_append wrote it; an id line makes no difference */
 };
 
 void crier_render_json(struct crier_buf *buf, const struct crier_render_fields *fields);

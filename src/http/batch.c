@@ -168,7 +168,7 @@ static int next_stream(struct crier_batch *batch, struct crier_publication *ret)
             return stream_fault(batch, r);
         if (r > 0) {
             if (batch->ended && !batch->finished)
-                batch->incomplete = crier_parser_end(&batch->parser) == CRIER_PARSER_PARTIAL;
+                batch->incomplete = crier_parser_end(&batch->parser) == CRIER_PARTIAL;
             batch->finished = batch->ended;
             return CRIER_BATCH_MORE;
         }

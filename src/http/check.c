@@ -23,7 +23,7 @@ static int bad(struct crier_refusal *refusal, const char *detail)
 }
 
 /* "http://host:port/path" (RFC 9112 3.2.2): its authority takes the place of Host. */
-static int absolute_form(struct crier_request *request,
+static int absolute_form(struct crier_http_request *request,
                          struct crier_slice *rest,
                          struct crier_refusal *refusal)
 {
@@ -46,7 +46,7 @@ static int absolute_form(struct crier_request *request,
         "The request's target is neither a path that begins with '/' nor an http:// URL.");
 }
 
-static int check_target(struct crier_request *request, struct crier_refusal *refusal)
+static int check_target(struct crier_http_request *request, struct crier_refusal *refusal)
 {
     struct crier_slice rest = request->target;
     size_t at;
@@ -79,7 +79,7 @@ static int check_target(struct crier_request *request, struct crier_refusal *ref
 
 /* Browsers send a Last-Event-ID as they were given it, control characters and all, and a bad
  * one is never an error (that would stop an EventSource for good). */
-static int check_values(const struct crier_request *request, struct crier_refusal *refusal)
+static int check_values(const struct crier_http_request *request, struct crier_refusal *refusal)
 {
     for (size_t i = 0; i < request->header_count; i++) {
         const struct crier_header *header = &request->headers[i];
@@ -135,7 +135,7 @@ static void add_codings(struct codings *codings, struct crier_slice list)
 
 static int check_transfer_encoding(struct crier_head *head, struct crier_refusal *refusal)
 {
-    const struct crier_request *request = &head->request;
+    const struct crier_http_request *request = &head->request;
     struct codings codings = {.count = 0};
 
     for (size_t i = 0; i < request->header_count; i++) {
@@ -169,14 +169,14 @@ static int check_transfer_encoding(struct crier_head *head, struct crier_refusal
 static int check_framing(struct crier_head *head, struct crier_refusal *refusal)
 {
     static const struct crier_slice name = {"Content-Length", sizeof("Content-Length") - 1};
-    struct crier_request *request = &head->request;
-    size_t count = crier_request_header_count(request, name);
+    struct crier_http_request *request = &head->request;
+    size_t count = crier_http_request_header_count(request, name);
     int r;
 
     if (count > 1)
         return bad(refusal, "There are two Content-Length headers. Send one.");
     if (count == 1) {
-        r = crier_slice_to_u64(crier_request_header(request, name), &request->length);
+        r = crier_slice_to_u64(crier_http_request_header(request, name), &request->length);
         if (r < 0)
             return bad(refusal, "Content-Length must be a plain decimal number.");
         request->has_length = true;
@@ -193,10 +193,10 @@ static int bad_host(struct crier_refusal *refusal, const char *detail)
     return crier_refuse(refusal, CRIER_PROBLEM_BAD_HOST, detail);
 }
 
-static int check_host(struct crier_request *request, struct crier_refusal *refusal)
+static int check_host(struct crier_http_request *request, struct crier_refusal *refusal)
 {
-    size_t count = crier_request_header_count(request, CRIER_SLICE("Host"));
-    struct crier_slice host = crier_request_header(request, CRIER_SLICE("Host"));
+    size_t count = crier_http_request_header_count(request, CRIER_SLICE("Host"));
+    struct crier_slice host = crier_http_request_header(request, CRIER_SLICE("Host"));
     struct crier_authority authority;
 
     if (count > 1)
@@ -216,7 +216,7 @@ static int check_host(struct crier_request *request, struct crier_refusal *refus
     return 0;
 }
 
-static int check_expect(struct crier_request *request, struct crier_refusal *refusal)
+static int check_expect(struct crier_http_request *request, struct crier_refusal *refusal)
 {
     if (request->minor == 0)
         return 0;
@@ -237,7 +237,7 @@ static int check_expect(struct crier_request *request, struct crier_refusal *ref
     return 0;
 }
 
-static void read_connection(struct crier_request *request)
+static void read_connection(struct crier_http_request *request)
 {
     bool close = false, keep_alive = false;
 
@@ -257,7 +257,7 @@ static void read_connection(struct crier_request *request)
 
 int crier_head_check(struct crier_head *head, struct crier_refusal *refusal)
 {
-    struct crier_request *request = &head->request;
+    struct crier_http_request *request = &head->request;
     int r;
 
     r = check_target(request, refusal);
@@ -272,7 +272,7 @@ int crier_head_check(struct crier_head *head, struct crier_refusal *refusal)
     r = check_host(request, refusal);
     if (r < 0)
         return r;
-    if (crier_request_header_count(request, CRIER_SLICE("Authorization")) > 1)
+    if (crier_http_request_header_count(request, CRIER_SLICE("Authorization")) > 1)
         return crier_refuse(refusal, CRIER_PROBLEM_BAD_CREDENTIALS,
                             "There are two Authorization headers. Send one.");
     r = check_expect(request, refusal);

@@ -57,7 +57,7 @@ void crier_head_reset(struct crier_head *head)
         head->headers = crier_mem_free(head->mem, head->headers);
         head->header_cap = 0;
     }
-    head->request = (struct crier_request){.method = CRIER_METHOD_OTHER};
+    head->request = (struct crier_http_request){.method = CRIER_METHOD_OTHER};
     head->chunked = false;
 }
 
@@ -209,8 +209,8 @@ int crier_head_parse(struct crier_head *head,
     return 0;
 }
 
-struct crier_slice crier_request_header(const struct crier_request *request,
-                                        struct crier_slice name)
+struct crier_slice crier_http_request_header(const struct crier_http_request *request,
+                                             struct crier_slice name)
 {
     for (size_t i = 0; i < request->header_count; i++) {
         if (crier_slice_eq_nocase(request->headers[i].name, name))
@@ -219,7 +219,8 @@ struct crier_slice crier_request_header(const struct crier_request *request,
     return (struct crier_slice){NULL, 0};
 }
 
-size_t crier_request_header_count(const struct crier_request *request, struct crier_slice name)
+size_t crier_http_request_header_count(const struct crier_http_request *request,
+                                       struct crier_slice name)
 {
     size_t count = 0;
 

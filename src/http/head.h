@@ -13,7 +13,7 @@ struct crier_head {
     struct crier_header *headers;
     size_t header_cap;
     bool chunked;
-    struct crier_request request; /* views into raw and headers */
+    struct crier_http_request request; /* views into raw and headers */
 };
 
 void crier_head_init(struct crier_head *head, const struct crier_mem *mem);

@@ -114,7 +114,7 @@ static void improve(struct standing *standing, enum match found, unsigned weight
 }
 
 /* false: there is no Accept with a well-formed element at all. */
-static bool stand(const struct crier_request *request,
+static bool stand(const struct crier_http_request *request,
                   enum crier_media media,
                   struct standing *ret_standing)
 {
@@ -140,7 +140,7 @@ static bool stand(const struct crier_request *request,
     return any;
 }
 
-enum crier_media crier_negotiate(const struct crier_request *request, unsigned offered)
+enum crier_media crier_negotiate(const struct crier_http_request *request, unsigned offered)
 {
     enum crier_media best = CRIER_MEDIA_NONE;
     struct standing best_standing = {MATCH_NONE, 0};
@@ -163,7 +163,7 @@ enum crier_media crier_negotiate(const struct crier_request *request, unsigned o
     return best;
 }
 
-bool crier_accept_names(const struct crier_request *request, enum crier_media media)
+bool crier_accept_names(const struct crier_http_request *request, enum crier_media media)
 {
     struct standing standing;
 
@@ -171,7 +171,7 @@ bool crier_accept_names(const struct crier_request *request, enum crier_media me
            standing.weight > 0;
 }
 
-bool crier_accept_covers(const struct crier_request *request, enum crier_media media)
+bool crier_accept_covers(const struct crier_http_request *request, enum crier_media media)
 {
     struct standing standing;
 

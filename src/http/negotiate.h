@@ -17,11 +17,11 @@ enum crier_media {
 /* Over all Accept headers: highest q wins; among equals a named type beats a wildcard; then the
  * order above. No Accept, or an empty one: EVENT_STREAM. offered: bit (1u << media) for each
  * that is on offer. */
-enum crier_media crier_negotiate(const struct crier_request *, unsigned offered);
+enum crier_media crier_negotiate(const struct crier_http_request *, unsigned offered);
 /* Is this media named (no wildcard) with q > 0? */
-bool crier_accept_names(const struct crier_request *, enum crier_media);
+bool crier_accept_names(const struct crier_http_request *, enum crier_media);
 /* Would an answer of this type be acceptable (named or by wildcard, q > 0; no Accept: yes)? */
-bool crier_accept_covers(const struct crier_request *, enum crier_media);
+bool crier_accept_covers(const struct crier_http_request *, enum crier_media);
 /* The lower-case-compared essence "type/subtype" of a Content-Type value, parameters off, outer
  * space off. */
 struct crier_slice crier_content_type_essence(struct crier_slice value);

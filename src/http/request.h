@@ -36,7 +36,7 @@ struct crier_header {
     struct crier_slice value; /* outer white space off; obs-text (0x80..0xff) let through */
 };
 
-struct crier_request {
+struct crier_http_request {
     enum crier_method method;
     unsigned minor;            /* HTTP/1.minor: 0 or 1 */
     struct crier_slice target; /* as sent */
@@ -56,8 +56,8 @@ enum crier_http_item_kind { CRIER_HTTP_HEAD = 1, CRIER_HTTP_BODY = 2, CRIER_HTTP
 
 struct crier_http_item {
     enum crier_http_item_kind kind;
-    const struct crier_request *request; /* HEAD */
-    struct crier_slice body;             /* BODY: borrowed from the input */
+    const struct crier_http_request *request; /* HEAD */
+    struct crier_slice body;                  /* BODY: borrowed from the input */
 };
 
 struct crier_http_limits {
@@ -93,7 +93,9 @@ void crier_http_reset(struct crier_http_reader *);
 
 /* The first header of that name, or NULL data; and how many there are. Names compare without
  * case. */
-struct crier_slice crier_request_header(const struct crier_request *, struct crier_slice name);
-size_t crier_request_header_count(const struct crier_request *, struct crier_slice name);
+struct crier_slice crier_http_request_header(const struct crier_http_request *,
+                                             struct crier_slice name);
+size_t crier_http_request_header_count(const struct crier_http_request *,
+                                       struct crier_slice name);
 
 #endif

@@ -94,7 +94,7 @@ static void append_date(struct crier_buf *buf, uint64_t wall_ms)
                      time % 60);
 }
 
-void crier_response_start(struct crier_buf *buf, unsigned status, uint64_t wall_ms)
+void crier_http_start_head(struct crier_buf *buf, unsigned status, uint64_t wall_ms)
 {
     assert(status >= 100 && status <= 999);
     crier_buf_printf(buf, "HTTP/1.1 %u %s\r\nDate: ", status, crier_status_reason(status));
@@ -102,9 +102,7 @@ void crier_response_start(struct crier_buf *buf, unsigned status, uint64_t wall_
     crier_buf_append(buf, CRIER_SLICE("\r\n"));
 }
 
-void crier_response_header(struct crier_buf *buf,
-                           struct crier_slice name,
-                           struct crier_slice value)
+void crier_http_header(struct crier_buf *buf, struct crier_slice name, struct crier_slice value)
 {
     assert(crier_token_valid(name));
     assert(crier_slice_find_eol(value) == value.len &&
@@ -115,7 +113,7 @@ void crier_response_header(struct crier_buf *buf,
     crier_buf_append(buf, CRIER_SLICE("\r\n"));
 }
 
-void crier_response_header_u64(struct crier_buf *buf, struct crier_slice name, uint64_t value)
+void crier_http_header_u64(struct crier_buf *buf, struct crier_slice name, uint64_t value)
 {
     assert(crier_token_valid(name));
     crier_buf_append(buf, name);
@@ -124,7 +122,7 @@ void crier_response_header_u64(struct crier_buf *buf, struct crier_slice name, u
     crier_buf_append(buf, CRIER_SLICE("\r\n"));
 }
 
-void crier_response_end_head(struct crier_buf *buf)
+void crier_http_end_head(struct crier_buf *buf)
 {
     crier_buf_append(buf, CRIER_SLICE("\r\n"));
 }

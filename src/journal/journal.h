@@ -50,7 +50,7 @@ struct crier_draft {
     struct crier_slice topics[CRIER_TOPICS_PER_EVENT]; /* distinct, valid topics */
     size_t topic_count;                                /* 1.. */
     struct crier_slice type;                           /* empty: message */
-    struct crier_slice sse; /* crier_event_encode's bytes, without an id */
+    struct crier_slice sse; /* crier_event_append's bytes, without an id */
     size_t id_at;           /* where in sse the `id:` line belongs */
     uint64_t ttl_ms;        /* 0: as long as history */
     struct crier_slice key; /* idempotency key; empty: none */

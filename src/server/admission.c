@@ -34,20 +34,21 @@
 
 /* ---- headers ------------------------------------------------------------------------- */
 
-static bool header_present(const struct crier_request *request, struct crier_slice name)
+static bool header_present(const struct crier_http_request *request, struct crier_slice name)
 {
-    return crier_request_header_count(request, name) > 0;
+    return crier_http_request_header_count(request, name) > 0;
 }
 
 /* The value of a header that may come once; sent twice, it is what no rule knows: "". */
-static struct crier_slice header_once(const struct crier_request *request,
+static struct crier_slice header_once(const struct crier_http_request *request,
                                       struct crier_slice name)
 {
-    return crier_request_header_count(request, name) == 1 ? crier_request_header(request, name)
-                                                          : CRIER_SLICE("");
+    return crier_http_request_header_count(request, name) == 1
+               ? crier_http_request_header(request, name)
+               : CRIER_SLICE("");
 }
 
-static bool header_prefix_present(const struct crier_request *request,
+static bool header_prefix_present(const struct crier_http_request *request,
                                   struct crier_slice prefix)
 {
     for (size_t i = 0; i < request->header_count; i++) {
@@ -61,7 +62,7 @@ static bool header_prefix_present(const struct crier_request *request,
 
 /* ---- local --------------------------------------------------------------------------- */
 
-static bool host_is_local(const struct crier_request *request)
+static bool host_is_local(const struct crier_http_request *request)
 {
     struct crier_authority host;
 
@@ -70,7 +71,7 @@ static bool host_is_local(const struct crier_request *request)
 
 /* NULL: the request is local. Otherwise what makes it not so, as the detail of a refusal to
  * publish. */
-static const char *local_fault(const struct crier_request *request,
+static const char *local_fault(const struct crier_http_request *request,
                                const struct crier_visitor *visitor)
 {
 #define ADMISSION_OTHERWISE                                                                    \
@@ -114,7 +115,7 @@ static struct crier_slice host_name(struct crier_slice text)
 
 /* Named by --host: any port, without case. */
 static bool host_is_named(const struct crier_config *config,
-                          const struct crier_request *request)
+                          const struct crier_http_request *request)
 {
     struct crier_slice name = host_name(request->host);
 
@@ -126,7 +127,7 @@ static bool host_is_named(const struct crier_config *config,
 }
 
 static bool host_passes(const struct crier_config *config,
-                        const struct crier_request *request,
+                        const struct crier_http_request *request,
                         const struct crier_visitor *visitor,
                         enum crier_act act)
 {
@@ -144,7 +145,7 @@ static bool host_passes(const struct crier_config *config,
 enum token_state { TOKEN_MISSING = 0, TOKEN_WRONG, TOKEN_RIGHT };
 
 static enum token_state token_state(const struct crier_tokens *tokens,
-                                    const struct crier_request *request)
+                                    const struct crier_http_request *request)
 {
     static const struct crier_slice name = {"Authorization", sizeof("Authorization") - 1};
     struct crier_slice value, scheme;
@@ -188,7 +189,7 @@ struct page { /* what a browser says about the page that sends a request */
     struct crier_origin origin;
 };
 
-static struct page page_of(const struct crier_request *request)
+static struct page page_of(const struct crier_http_request *request)
 {
     struct page page = {.has_origin = header_present(request, CRIER_SLICE("Origin"))};
 
@@ -230,7 +231,7 @@ static void origin_decide(const struct crier_config *config,
     }
 }
 
-static bool origin_is_host(const struct crier_request *request, const struct page *page)
+static bool origin_is_host(const struct crier_http_request *request, const struct page *page)
 {
     struct crier_authority host;
 
@@ -239,7 +240,7 @@ static bool origin_is_host(const struct crier_request *request, const struct pag
 }
 
 /* May a page publish (without a token)? In exactly this order. */
-static bool page_may_publish(const struct crier_request *request,
+static bool page_may_publish(const struct crier_http_request *request,
                              const struct page *page,
                              const struct crier_admission *a)
 {
@@ -255,7 +256,7 @@ static bool page_may_publish(const struct crier_request *request,
     return origin_is_host(request, page);
 }
 
-static bool page_may_read(const struct crier_request *request,
+static bool page_may_read(const struct crier_http_request *request,
                           const struct page *page,
                           const struct crier_admission *a)
 {
@@ -274,7 +275,7 @@ static bool page_may_read(const struct crier_request *request,
 
 static void decide_publish(const struct crier_config *config,
                            const struct crier_tokens *tokens,
-                           const struct crier_request *request,
+                           const struct crier_http_request *request,
                            const char *not_local,
                            const struct page *page,
                            enum token_state token,
@@ -319,7 +320,7 @@ static void decide_read_many(const struct crier_config *config,
 
 void crier_admission_decide(const struct crier_config *config,
                             const struct crier_tokens *tokens,
-                            const struct crier_request *request,
+                            const struct crier_http_request *request,
                             const struct crier_visitor *visitor,
                             enum crier_act act,
                             struct crier_admission *ret)
@@ -400,7 +401,7 @@ static bool client_list_pop(struct crier_slice *list, struct crier_slice *ret)
 }
 
 struct crier_ip crier_admission_client(const struct crier_config *config,
-                                       const struct crier_request *request,
+                                       const struct crier_http_request *request,
                                        const struct crier_visitor *visitor)
 {
     struct crier_ip client = visitor->peer;
@@ -425,7 +426,7 @@ struct crier_ip crier_admission_client(const struct crier_config *config,
 
 static void cors_header(struct crier_buf *buf, const char *name, const char *value)
 {
-    crier_response_header(buf, crier_slice_of(name), crier_slice_of(value));
+    crier_http_header(buf, crier_slice_of(name), crier_slice_of(value));
 }
 
 void crier_admission_cors(struct crier_buf *buf,
@@ -434,7 +435,7 @@ void crier_admission_cors(struct crier_buf *buf,
 {
     if (a->allow_origin.len == 0)
         return;
-    crier_response_header(buf, CRIER_SLICE("Access-Control-Allow-Origin"), a->allow_origin);
+    crier_http_header(buf, CRIER_SLICE("Access-Control-Allow-Origin"), a->allow_origin);
     if (a->allow_credentials)
         cors_header(buf, "Access-Control-Allow-Credentials", "true");
     cors_header(buf, "Access-Control-Expose-Headers",

@@ -38,11 +38,11 @@ struct crier_admission {
 /* The address limits and logs count by: the peer, or X-Forwarded-For's first untrusted address
  * from the right if the peer is a trusted proxy. */
 struct crier_ip crier_admission_client(const struct crier_config *,
-                                       const struct crier_request *,
+                                       const struct crier_http_request *,
                                        const struct crier_visitor *);
 void crier_admission_decide(const struct crier_config *,
                             const struct crier_tokens *,
-                            const struct crier_request *,
+                            const struct crier_http_request *,
                             const struct crier_visitor *,
                             enum crier_act,
                             struct crier_admission *ret);

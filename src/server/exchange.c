@@ -18,19 +18,19 @@
 /* ---- life ------------------------------------------------------------------------------- */
 
 /* The path, the query, and the headers that are kept, once each. */
-static size_t text_room(const struct crier_request *request)
+static size_t text_room(const struct crier_http_request *request)
 {
     static const struct crier_slice kept[] = {
         {"Origin", 6}, {"Crier-Event", 11}, {"Crier-Retry", 11}, {"Idempotency-Key", 15}};
     size_t room = request->path.len + request->query.len + 1;
 
     for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
-        room += crier_request_header(request, kept[i]).len;
+        room += crier_http_request_header(request, kept[i]).len;
     return room;
 }
 
 int crier_exchange_new(struct crier_conn *conn,
-                       const struct crier_request *request,
+                       const struct crier_http_request *request,
                        struct crier_exchange **ret)
 {
     const struct crier_mem *mem = conn->worker->hub->mem;
@@ -157,16 +157,16 @@ void crier_exchange_head(struct crier_exchange *ex, unsigned status)
     flush_earlier(ex);
     if (!ex->body_done || ex->conn->ended)
         ex->close = true;
-    crier_response_start(out, status, ex->conn->worker->now.wall_ms);
+    crier_http_start_head(out, status, ex->conn->worker->now.wall_ms);
     if (ex->close)
-        crier_response_header(out, CRIER_SLICE("Connection"), CRIER_SLICE("close"));
+        crier_http_header(out, CRIER_SLICE("Connection"), CRIER_SLICE("close"));
     else if (ex->minor == 0)
-        crier_response_header(out, CRIER_SLICE("Connection"), CRIER_SLICE("keep-alive"));
+        crier_http_header(out, CRIER_SLICE("Connection"), CRIER_SLICE("keep-alive"));
     if (ex->route == CRIER_ROUTE_EVENTS || ex->route == CRIER_ROUTE_TOPIC)
-        crier_response_header(out, CRIER_SLICE("Vary"), CRIER_SLICE("Accept, Origin"));
+        crier_http_header(out, CRIER_SLICE("Vary"), CRIER_SLICE("Accept, Origin"));
     else
-        crier_response_header(out, CRIER_SLICE("Vary"), CRIER_SLICE("Origin"));
-    crier_response_header(out, CRIER_SLICE("X-Content-Type-Options"), CRIER_SLICE("nosniff"));
+        crier_http_header(out, CRIER_SLICE("Vary"), CRIER_SLICE("Origin"));
+    crier_http_header(out, CRIER_SLICE("X-Content-Type-Options"), CRIER_SLICE("nosniff"));
     crier_admission_cors(out, &ex->admission, false);
 }
 
@@ -201,12 +201,12 @@ void crier_exchange_answer(struct crier_exchange *ex, const struct crier_answer 
     crier_exchange_head(ex, answer->status);
     crier_buf_append(out, answer->headers);
     if (answer->type.len) {
-        crier_response_header(out, CRIER_SLICE("Content-Type"), answer->type);
-        crier_response_header(out, CRIER_SLICE("Cache-Control"), CRIER_SLICE("no-store"));
+        crier_http_header(out, CRIER_SLICE("Content-Type"), answer->type);
+        crier_http_header(out, CRIER_SLICE("Cache-Control"), CRIER_SLICE("no-store"));
     }
     if (answer->status != 204)
-        crier_response_header_u64(out, CRIER_SLICE("Content-Length"), answer->body.len);
-    crier_response_end_head(out);
+        crier_http_header_u64(out, CRIER_SLICE("Content-Length"), answer->body.len);
+    crier_http_end_head(out);
     if (ex->method != CRIER_METHOD_HEAD && answer->status != 204)
         crier_buf_append(out, answer->body);
     crier_exchange_answered(ex);
@@ -265,11 +265,11 @@ void crier_conn_refuse(struct crier_conn *conn, enum crier_problem problem, cons
     crier_conn_log_refusal(conn, problem, &conn->visitor.peer);
     crier_buf_init(&body, conn->worker->hub->mem);
     crier_problem_json(&body, problem, crier_slice_of(detail), CRIER_SLICE(""));
-    crier_response_start(&conn->out, crier_problem_status(problem), conn->worker->now.wall_ms);
-    crier_response_header(&conn->out, CRIER_SLICE("Connection"), CRIER_SLICE("close"));
-    crier_response_header(&conn->out, CRIER_SLICE("Content-Type"), problem_type());
-    crier_response_header_u64(&conn->out, CRIER_SLICE("Content-Length"), body.len);
-    crier_response_end_head(&conn->out);
+    crier_http_start_head(&conn->out, crier_problem_status(problem), conn->worker->now.wall_ms);
+    crier_http_header(&conn->out, CRIER_SLICE("Connection"), CRIER_SLICE("close"));
+    crier_http_header(&conn->out, CRIER_SLICE("Content-Type"), problem_type());
+    crier_http_header_u64(&conn->out, CRIER_SLICE("Content-Length"), body.len);
+    crier_http_end_head(&conn->out);
     crier_buf_append(&conn->out, crier_buf_slice(&body));
     crier_buf_deinit(&body);
     conn->dirty = true;
@@ -295,12 +295,11 @@ void crier_exchange_start_headers(struct crier_buf *buf,
     char id[CRIER_ID_TEXT];
     size_t len = crier_id_format(start->id, id);
 
-    crier_response_header(buf, CRIER_SLICE("Crier-Last-Event-ID"),
-                          (struct crier_slice){id, len});
-    crier_response_header(buf, CRIER_SLICE("Crier-Resumed"),
-                          start->gap ? CRIER_SLICE("gap")
-                          : resume   ? CRIER_SLICE("exact")
-                                     : CRIER_SLICE("none"));
+    crier_http_header(buf, CRIER_SLICE("Crier-Last-Event-ID"), (struct crier_slice){id, len});
+    crier_http_header(buf, CRIER_SLICE("Crier-Resumed"),
+                      start->gap ? CRIER_SLICE("gap")
+                      : resume   ? CRIER_SLICE("exact")
+                                 : CRIER_SLICE("none"));
 }
 
 void crier_exchange_id_member(struct crier_buf *buf,

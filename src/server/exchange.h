@@ -26,7 +26,7 @@ enum crier_route_kind {
 struct crier_exchange {
     struct crier_conn *conn;
     /* Borrowed from the reader until the request's end; NULL afterwards. */
-    const struct crier_request *request;
+    const struct crier_http_request *request;
     enum crier_method method;
     enum crier_route_kind route;
     unsigned minor;
@@ -47,7 +47,7 @@ struct crier_exchange {
 };
 
 int crier_exchange_new(struct crier_conn *,
-                       const struct crier_request *,
+                       const struct crier_http_request *,
                        struct crier_exchange **ret) CRIER_MUST_CHECK;
 void crier_exchange_free(struct crier_exchange *);
 

@@ -176,7 +176,7 @@ static int read_last_id(struct crier_exchange *ex, struct wish *w)
     static const char *const names[] = {"lastEventId", "last-event-id", "last_event_id",
                                         "lastEventID", "Last-Event-ID"};
     struct crier_slice value =
-        crier_slice_trim(crier_request_header(ex->request, CRIER_SLICE("Last-Event-ID")));
+        crier_slice_trim(crier_http_request_header(ex->request, CRIER_SLICE("Last-Event-ID")));
 
     for (size_t i = 0; !value.len && i < sizeof(names) / sizeof(names[0]); i++) {
         int r = crier_exchange_parameter(ex, names[i], 0, &value);

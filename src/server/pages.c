@@ -10,9 +10,8 @@ static void answer_page(struct crier_exchange *ex, struct crier_slice body, cons
     struct crier_buf headers;
 
     crier_buf_init(&headers, ex->conn->worker->hub->mem);
-    crier_response_header(&headers, CRIER_SLICE("Content-Security-Policy"),
-                          crier_slice_of(csp));
-    crier_response_header(&headers, CRIER_SLICE("Referrer-Policy"), CRIER_SLICE("no-referrer"));
+    crier_http_header(&headers, CRIER_SLICE("Content-Security-Policy"), crier_slice_of(csp));
+    crier_http_header(&headers, CRIER_SLICE("Referrer-Policy"), CRIER_SLICE("no-referrer"));
     crier_exchange_answer(
         ex, &(struct crier_answer){.status = 200,
                                    .type = CRIER_SLICE("text/html; charset=utf-8"),

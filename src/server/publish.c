@@ -132,7 +132,7 @@ static struct crier_slice header_value(struct crier_exchange *ex, int i)
     struct crier_slice header = {NULL, 0};
 
     if (metadata[i].header.data)
-        header = crier_request_header(ex->request, metadata[i].header);
+        header = crier_http_request_header(ex->request, metadata[i].header);
     if (header.len)
         return crier_exchange_keep(ex, header);
     return metadata[i].take == take_key ? header : (struct crier_slice){NULL, 0};
@@ -159,10 +159,10 @@ static int read_metadata(struct crier_exchange *ex, struct crier_publishing *p)
     return 0;
 }
 
-static int batch_kind(const struct crier_request *request)
+static int batch_kind(const struct crier_http_request *request)
 {
-    struct crier_slice type =
-        crier_content_type_essence(crier_request_header(request, CRIER_SLICE("Content-Type")));
+    struct crier_slice type = crier_content_type_essence(
+        crier_http_request_header(request, CRIER_SLICE("Content-Type")));
 
     if (crier_slice_eq_nocase(type, CRIER_SLICE("application/x-ndjson")))
         return CRIER_BATCH_NDJSON;
@@ -174,8 +174,9 @@ static int batch_kind(const struct crier_request *request)
 /* 0: it may go on. Otherwise it has been refused. */
 static int check_request(struct crier_exchange *ex, int kind)
 {
-    const struct crier_request *request = ex->request;
-    struct crier_slice coding = crier_request_header(request, CRIER_SLICE("Content-Encoding"));
+    const struct crier_http_request *request = ex->request;
+    struct crier_slice coding =
+        crier_http_request_header(request, CRIER_SLICE("Content-Encoding"));
     uint64_t most = ex->conn->worker->hub->config->journal.max_event_bytes;
     const char *fault;
 
@@ -203,7 +204,8 @@ static int check_request(struct crier_exchange *ex, int kind)
     if (check_names(ex, kind != 0) < 0)
         return -EINVAL;
     for (int i = 0; kind && i < METADATA; i++) {
-        if (metadata[i].header.data && crier_request_header(request, metadata[i].header).data)
+        if (metadata[i].header.data &&
+            crier_http_request_header(request, metadata[i].header).data)
             return bad_name(
                 ex, metadata[i].header,
                 "cannot stand in the head of a batch: each line or block has its own");

@@ -30,14 +30,14 @@ int crier_publisher_add(struct crier_worker *worker,
     const struct crier_event event = {.data = publish->data,
                                       .type = publish->type,
                                       .retry_ms = publish->retry_ms,
-                                      .flags = CRIER_EVENT_DATA |
-                                               (publish->has_retry ? CRIER_EVENT_RETRY : 0)};
+                                      .flags =
+                                          CRIER_DATA | (publish->has_retry ? CRIER_RETRY : 0)};
     struct crier_publisher_entry *entry;
     size_t before;
     int r;
 
     /* The id is written when the event is appended: its line counts too. */
-    if (crier_event_encoded_size(&event) + sizeof("id: \n") + CRIER_ID_TEXT >
+    if (crier_event_size(&event) + sizeof("id: \n") + CRIER_ID_TEXT >
         worker->hub->config->journal.max_event_bytes)
         return -EMSGSIZE;
     if (p->count == CRIER_PUBLISHER_ENTRIES || p->arena.len > CRIER_WORKER_TICK_BYTES)
@@ -54,7 +54,7 @@ int crier_publisher_add(struct crier_worker *worker,
                                             .key_len = publish->key.len,
                                             .ttl_ms = publish->ttl_ms};
     entry->sse_at = p->arena.len;
-    r = crier_event_encode(&p->arena, &event, &entry->id_at);
+    r = crier_event_append(&p->arena, &event, &entry->id_at);
     if (r == 0)
         r = crier_buf_error(&p->arena);
     if (r < 0) {

@@ -223,14 +223,15 @@ static void answer_options(struct crier_exchange *ex)
 
     crier_buf_init(&headers, ex->conn->worker->hub->mem);
     if (ex->admission.allow_origin.len &&
-        crier_request_header(ex->request, CRIER_SLICE("Access-Control-Request-Method")).data) {
+        crier_http_request_header(ex->request, CRIER_SLICE("Access-Control-Request-Method"))
+            .data) {
         struct crier_admission preflight = ex->admission;
 
         crier_admission_cors(&headers, &preflight, true);
         ex->admission.allow_origin.len = 0; /* said once */
     } else {
-        crier_response_header(&headers, CRIER_SLICE("Allow"),
-                              crier_slice_of(route_methods[ex->route].methods));
+        crier_http_header(&headers, CRIER_SLICE("Allow"),
+                          crier_slice_of(route_methods[ex->route].methods));
     }
     crier_exchange_answer(
         ex, &(struct crier_answer){.status = 204, .headers = crier_buf_slice(&headers)});
@@ -248,8 +249,8 @@ static bool refuse_unknown(struct crier_exchange *ex)
         struct crier_buf headers;
 
         crier_buf_init(&headers, ex->conn->worker->hub->mem);
-        crier_response_header(&headers, CRIER_SLICE("Allow"),
-                              crier_slice_of(route_methods[ex->route].methods));
+        crier_http_header(&headers, CRIER_SLICE("Allow"),
+                          crier_slice_of(route_methods[ex->route].methods));
         crier_exchange_refuse(ex, CRIER_PROBLEM_METHOD_NOT_ALLOWED, CRIER_SLICE(""),
                               CRIER_SLICE(""), crier_buf_slice(&headers));
         crier_buf_deinit(&headers);
@@ -281,7 +282,7 @@ static void refuse_bad_path(struct crier_exchange *ex)
         "percent sign as %25.");
 }
 
-void crier_route_begin(struct crier_conn *conn, const struct crier_request *request)
+void crier_route_begin(struct crier_conn *conn, const struct crier_http_request *request)
 {
     struct crier_shared *hub = conn->worker->hub;
     struct crier_exchange *ex;

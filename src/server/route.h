@@ -7,7 +7,7 @@
 #include "server/exchange.h"
 
 /* A head is complete: sets conn->exchange, or has refused it. */
-void crier_route_begin(struct crier_conn *, const struct crier_request *);
+void crier_route_begin(struct crier_conn *, const struct crier_http_request *);
 void crier_route_body(struct crier_exchange *, struct crier_slice);
 /* The request is complete: answers now, or later (publishes). */
 void crier_route_end(struct crier_exchange *);

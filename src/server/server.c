@@ -226,13 +226,13 @@ static int demo_publish(void *ctx,
                         struct crier_slice data)
 {
     struct server *server = ctx;
-    const struct crier_event event = {.data = data, .type = type, .flags = CRIER_EVENT_DATA};
+    const struct crier_event event = {.data = data, .type = type, .flags = CRIER_DATA};
     struct crier_draft draft = {.topics = {topic}, .topic_count = 1, .type = type};
     struct crier_buf sse;
     int r;
 
     crier_buf_init(&sse, server->hub.mem);
-    r = crier_event_encode(&sse, &event, &draft.id_at);
+    r = crier_event_append(&sse, &event, &draft.id_at);
     if (r == 0) {
         draft.sse = crier_buf_slice(&sse);
         crier_journal_append(server->hub.journal, &draft, 1, crier_sys_now());

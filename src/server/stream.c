@@ -100,19 +100,19 @@ void crier_stream_head(struct crier_exchange *ex,
     if (ex->method != CRIER_METHOD_HEAD)
         ex->close = ex->minor == 0;
     crier_exchange_head(ex, 200);
-    crier_response_header(out, CRIER_SLICE("Content-Type"),
-                          dress->form == CRIER_FORM_NDJSON ? CRIER_SLICE("application/x-ndjson")
-                                                           : CRIER_SLICE("text/event-stream"));
-    crier_response_header(out, CRIER_SLICE("Cache-Control"),
-                          CRIER_SLICE("no-cache, no-store, no-transform"));
-    crier_response_header(out, CRIER_SLICE("X-Accel-Buffering"), CRIER_SLICE("no"));
+    crier_http_header(out, CRIER_SLICE("Content-Type"),
+                      dress->form == CRIER_FORM_NDJSON ? CRIER_SLICE("application/x-ndjson")
+                                                       : CRIER_SLICE("text/event-stream"));
+    crier_http_header(out, CRIER_SLICE("Cache-Control"),
+                      CRIER_SLICE("no-cache, no-store, no-transform"));
+    crier_http_header(out, CRIER_SLICE("X-Accel-Buffering"), CRIER_SLICE("no"));
     crier_exchange_start_headers(out, start, resume);
     if (dress->chunked) {
-        crier_response_header(out, CRIER_SLICE("Transfer-Encoding"), CRIER_SLICE("chunked"));
+        crier_http_header(out, CRIER_SLICE("Transfer-Encoding"), CRIER_SLICE("chunked"));
         if (!ex->close)
-            crier_response_header(out, CRIER_SLICE("Connection"), CRIER_SLICE("keep-alive"));
+            crier_http_header(out, CRIER_SLICE("Connection"), CRIER_SLICE("keep-alive"));
     }
-    crier_response_end_head(out);
+    crier_http_end_head(out);
 }
 
 static void write_opening(struct crier_stream *s, const struct crier_start *start)

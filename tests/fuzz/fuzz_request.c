@@ -44,18 +44,19 @@ static void check_text(struct crier_slice text, bool any)
     }
 }
 
-static void check_request(const struct crier_request *q)
+static void check_request(const struct crier_http_request *q)
 {
     struct crier_authority authority;
-    bool chunked = crier_request_header_count(q, CRIER_SLICE("Transfer-Encoding")) > 0;
+    bool chunked = crier_http_request_header_count(q, CRIER_SLICE("Transfer-Encoding")) > 0;
 
     FUZZ_CHECK(q->minor <= 1 && q->path.len > 0 && q->target.len > 0);
     FUZZ_CHECK(q->path.data[0] == '/' || q->path.data[0] == '*');
     check_text(q->target, false);
-    FUZZ_CHECK(crier_request_header_count(q, CRIER_SLICE("Host")) <= 1);
+    FUZZ_CHECK(crier_http_request_header_count(q, CRIER_SLICE("Host")) <= 1);
     FUZZ_CHECK(q->minor == 0 || q->host.len > 0);
     FUZZ_CHECK(!q->host.data || crier_authority_parse(q->host, &authority) == 0);
-    FUZZ_CHECK(crier_request_header_count(q, CRIER_SLICE("Content-Length")) == q->has_length);
+    FUZZ_CHECK(crier_http_request_header_count(q, CRIER_SLICE("Content-Length")) ==
+               q->has_length);
     FUZZ_CHECK(!(chunked && q->has_length) && q->has_body == (chunked || q->length > 0));
     FUZZ_CHECK(q->minor == 1 || !(chunked || q->expect_continue));
     for (size_t i = 0; i < q->header_count; i++) {
@@ -67,7 +68,7 @@ static void check_request(const struct crier_request *q)
     FUZZ_CHECK(crier_negotiate(q, 1u << CRIER_MEDIA_JSON) != CRIER_MEDIA_HTML);
 }
 
-static void tell_request(struct crier_buf *out, const struct crier_request *q)
+static void tell_request(struct crier_buf *out, const struct crier_http_request *q)
 {
     crier_buf_printf(out, "\nH%d %u %d%d%d%d %llu ", (int)q->method, q->minor, q->has_body,
                      q->has_length, q->expect_continue, q->keep_alive,

@@ -113,7 +113,7 @@ static void check_accept(struct crier_slice text)
         {CRIER_SLICE("Accept"), text},
         {CRIER_SLICE("Accept"), {text.data, 0}},
     };
-    struct crier_request request = {.headers = headers, .header_count = 1};
+    struct crier_http_request request = {.headers = headers, .header_count = 1};
     size_t comma = crier_slice_find(text, ',');
     bool quoted = crier_slice_find(text, '"') < text.len;
 

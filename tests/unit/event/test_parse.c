@@ -61,7 +61,7 @@ static void tell_end(struct crier_buf *out, struct crier_parser *p, int r)
 
     if (r < 0)
         text = r == -EMSGSIZE ? "EMSGSIZE" : r == -EILSEQ ? "EILSEQ" : "ENOMEM";
-    else if (crier_parser_end(p) == CRIER_PARSER_PARTIAL)
+    else if (crier_parser_end(p) == CRIER_PARTIAL)
         text = "partial";
     crier_buf_append(out, crier_slice_of(text));
     if (out->len > 0 && out->data[out->len - 1] == ' ')
@@ -93,7 +93,7 @@ static void account(struct crier_buf *out,
 {
     struct crier_parser p;
     struct crier_slice last_id = {NULL, 0};
-    int r = CRIER_PARSER_MORE;
+    int r = CRIER_MORE;
 
     crier_buf_clear(out);
     assert_int_equal(
@@ -280,12 +280,12 @@ static void last_id_over_streams(void **state)
     assert_int_equal(crier_parser_init(&p, &crier_mem_libc, 0, 0, S("seed")), 0);
     assert_slice_is(crier_parser_last_id(&p), "seed");
     assert_int_equal(drain(&p, &out, S("\xEF\xBB\xBFid:2\ndata:a\n\nid:3\ndata:b\r")),
-                     CRIER_PARSER_MORE);
+                     CRIER_MORE);
     assert_slice_is(crier_parser_last_id(&p), "2");
-    assert_int_equal(crier_parser_end(&p), CRIER_PARSER_PARTIAL);
+    assert_int_equal(crier_parser_end(&p), CRIER_PARTIAL);
     assert_slice_is(crier_parser_last_id(&p), "2");
     /* A new stream: line 1 again, a BOM again, no LF is swallowed. */
-    assert_int_equal(drain(&p, &out, S("\xEF\xBB\xBF\ndata:c\n\n")), CRIER_PARSER_MORE);
+    assert_int_equal(drain(&p, &out, S("\xEF\xBB\xBF\ndata:c\n\n")), CRIER_MORE);
     assert_int_equal(crier_parser_end(&p), 0);
     assert_slice_is(crier_buf_slice(&out), "message[a]#2*@1 message[c]#2@2 ");
     crier_parser_deinit(&p);
@@ -305,7 +305,7 @@ static void stopping_in_the_middle(void **state)
     assert_int_equal(crier_parser_next(&p, &item), 0);
     assert_slice_is(item.data, "a");
     assert_slice_is(crier_parser_last_id(&p), "1");
-    assert_int_equal(crier_parser_end(&p), CRIER_PARSER_PARTIAL);
+    assert_int_equal(crier_parser_end(&p), CRIER_PARTIAL);
     assert_slice_is(crier_parser_last_id(&p), "1");
     crier_parser_feed(&p, S("data:c\n\n"));
     assert_int_equal(crier_parser_next(&p, &item), 0);
@@ -407,8 +407,8 @@ static void error_then_new_stream(void **state)
     assert_int_equal(drain(&p, &out, S("data:678901234567\n\ndata:x\n\n")), -EMSGSIZE);
     crier_parser_feed(&p, S("data:x\n\n"));
     assert_int_equal(crier_parser_next(&p, NULL), -EMSGSIZE);
-    assert_int_equal(crier_parser_end(&p), CRIER_PARSER_PARTIAL);
-    assert_int_equal(drain(&p, &out, S("data:y\n\n")), CRIER_PARSER_MORE);
+    assert_int_equal(crier_parser_end(&p), CRIER_PARTIAL);
+    assert_int_equal(drain(&p, &out, S("data:y\n\n")), CRIER_MORE);
     assert_slice_is(crier_buf_slice(&out), "message[y]@1 ");
     crier_parser_deinit(&p);
     crier_buf_deinit(&out);
@@ -536,7 +536,7 @@ static void amortised(void **state)
     assert_int_equal(crier_parser_init(&p, &t.mem, 0, 0, S("")), 0);
     for (size_t i = 0; i < 500000; i++) {
         crier_parser_feed(&p, i < 5 ? crier_slice_sub(S("data:"), i, 1) : S("x"));
-        assert_int_equal(crier_parser_next(&p, &item), CRIER_PARSER_MORE);
+        assert_int_equal(crier_parser_next(&p, &item), CRIER_MORE);
     }
     crier_parser_feed(&p, S("\n\n"));
     assert_int_equal(crier_parser_next(&p, &item), 0);

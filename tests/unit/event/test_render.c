@@ -54,13 +54,13 @@ static void hostile_bytes(void **state)
         .data = S("retry: 1\n\"}\\\r\0data: x"),
         .type = S("e\"v"),
         .comment = S("retry: 2\nretry: 3"),
-        .flags = CRIER_EVENT_DATA,
+        .flags = CRIER_DATA,
     };
     struct crier_render_fields f = plain;
     struct crier_buf sse;
 
     crier_buf_init(&sse, &crier_mem_libc);
-    assert_int_equal(crier_event_encode(&sse, &event, NULL), 0);
+    assert_int_equal(crier_event_append(&sse, &event, NULL), 0);
     f.sse = crier_buf_slice(&sse);
     f.type = event.type;
     assert_renders(
@@ -86,7 +86,7 @@ static void envelope_parses(void **state)
     assert_slice_equal(item.data, crier_buf_slice(&json));
     assert_slice_is(item.type, "message");
     assert_slice_is(item.id, "17-3");
-    assert_int_equal(crier_parser_next(&p, &item), CRIER_PARSER_MORE);
+    assert_int_equal(crier_parser_next(&p, &item), CRIER_MORE);
     assert_int_equal(crier_parser_end(&p), 0);
     crier_parser_deinit(&p);
     crier_buf_deinit(&json);

@@ -66,7 +66,7 @@ static inline void account_deinit(struct account *a)
     crier_buf_deinit(&a->text);
 }
 
-static inline void account_head(struct account *a, const struct crier_request *q)
+static inline void account_head(struct account *a, const struct crier_http_request *q)
 {
     crier_buf_printf(&a->text, "%s %.*s", method_name(q->method), CRIER_SLICE_ARG(q->path));
     if (q->query.data)

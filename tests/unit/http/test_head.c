@@ -7,11 +7,11 @@
 
 struct fixture {
     struct crier_http_reader *reader;
-    const struct crier_request *request;
+    const struct crier_http_request *request;
     struct crier_slice raw;
 };
 
-static const struct crier_request *read_head(struct fixture *f, const char *raw)
+static const struct crier_http_request *read_head(struct fixture *f, const char *raw)
 {
     struct crier_http_item item;
 
@@ -28,7 +28,7 @@ static const struct crier_request *read_head(struct fixture *f, const char *raw)
 static void test_headers(void **state)
 {
     struct fixture f;
-    const struct crier_request *q = read_head(
+    const struct crier_http_request *q = read_head(
         &f, "GET / HTTP/1.1\r\nhost: h\r\nEmpty:\r\nBlank: \t\r\nX:a\r\nx: \t b c\xff \r\n"
             "Connection: keep-alive\r\nContent-Length: 0\r\n\r\n");
 
@@ -36,15 +36,15 @@ static void test_headers(void **state)
     assert_slice_is(q->headers[0].name, "host");
     assert_slice_is(q->headers[4].name, "x");
     assert_slice_is(q->headers[4].value, "b c\xff");
-    assert_slice_is(crier_request_header(q, CRIER_SLICE("X")), "a");
-    assert_int_equal(crier_request_header_count(q, CRIER_SLICE("X")), 2);
-    assert_non_null(crier_request_header(q, CRIER_SLICE("empty")).data);
-    assert_non_null(crier_request_header(q, CRIER_SLICE("blank")).data);
-    assert_int_equal(crier_request_header(q, CRIER_SLICE("blank")).len, 0);
-    assert_null(crier_request_header(q, CRIER_SLICE("missing")).data);
-    assert_slice_is(crier_request_header(q, CRIER_SLICE("Connection")), "keep-alive");
-    assert_slice_is(crier_request_header(q, CRIER_SLICE("Content-Length")), "0");
-    assert_int_equal(crier_request_header_count(q, CRIER_SLICE("missing")), 0);
+    assert_slice_is(crier_http_request_header(q, CRIER_SLICE("X")), "a");
+    assert_int_equal(crier_http_request_header_count(q, CRIER_SLICE("X")), 2);
+    assert_non_null(crier_http_request_header(q, CRIER_SLICE("empty")).data);
+    assert_non_null(crier_http_request_header(q, CRIER_SLICE("blank")).data);
+    assert_int_equal(crier_http_request_header(q, CRIER_SLICE("blank")).len, 0);
+    assert_null(crier_http_request_header(q, CRIER_SLICE("missing")).data);
+    assert_slice_is(crier_http_request_header(q, CRIER_SLICE("Connection")), "keep-alive");
+    assert_slice_is(crier_http_request_header(q, CRIER_SLICE("Content-Length")), "0");
+    assert_int_equal(crier_http_request_header_count(q, CRIER_SLICE("missing")), 0);
     crier_http_reader_free(f.reader);
 }
 
@@ -52,7 +52,7 @@ static void test_headers(void **state)
 static void test_target(void **state)
 {
     struct fixture f;
-    const struct crier_request *q = read_head(
+    const struct crier_http_request *q = read_head(
         &f, "POST http://A.example:81/p%20q?x=%3D HTTP/1.1\r\nHost: b\r\nContent-Length: "
             "18446744073709551615\r\n\r\n");
 
@@ -84,7 +84,7 @@ static void test_query(void **state)
 static void test_chunked(void **state)
 {
     struct fixture f;
-    const struct crier_request *q =
+    const struct crier_http_request *q =
         read_head(&f, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nExpect: "
                       "100-continue\r\n\r\n");
 

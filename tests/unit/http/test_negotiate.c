@@ -18,7 +18,7 @@ enum {
 
 /* A request with up to three Accept headers among others, each at a guard page. */
 struct fixture {
-    struct crier_request request;
+    struct crier_http_request request;
     struct crier_header headers[5];
     struct test_guard guards[3];
     size_t count;

@@ -352,7 +352,7 @@ static void test_reset(void **state)
 {
     struct crier_slice input = CRIER_SLICE(GET HOST "\r\n");
     struct crier_http_reader *reader;
-    const struct crier_request *request;
+    const struct crier_http_request *request;
     struct crier_http_item item;
     struct test_mem mem;
     struct crier_buf raw;

@@ -11,11 +11,11 @@ static void test_head(void **state)
     struct crier_buf buf;
 
     crier_buf_init(&buf, &crier_mem_libc);
-    crier_response_start(&buf, 200, UINT64_C(1763716983123));
-    crier_response_header(&buf, CRIER_SLICE("Content-Type"), CRIER_SLICE("text/event-stream"));
-    crier_response_header(&buf, CRIER_SLICE("Empty"), (struct crier_slice){NULL, 0});
-    crier_response_header_u64(&buf, CRIER_SLICE("Content-Length"), UINT64_MAX);
-    crier_response_end_head(&buf);
+    crier_http_start_head(&buf, 200, UINT64_C(1763716983123));
+    crier_http_header(&buf, CRIER_SLICE("Content-Type"), CRIER_SLICE("text/event-stream"));
+    crier_http_header(&buf, CRIER_SLICE("Empty"), (struct crier_slice){NULL, 0});
+    crier_http_header_u64(&buf, CRIER_SLICE("Content-Length"), UINT64_MAX);
+    crier_http_end_head(&buf);
     assert_slice_is(crier_buf_slice(&buf), "HTTP/1.1 200 OK\r\n"
                                            "Date: Fri, 21 Nov 2025 09:23:03 GMT\r\n"
                                            "Content-Type: text/event-stream\r\n"
@@ -32,7 +32,7 @@ static void test_unknown_status(void **state)
     assert_string_equal(crier_status_reason(404), "Not Found");
     assert_string_equal(crier_status_reason(999), "");
     crier_buf_init(&buf, &crier_mem_libc);
-    crier_response_start(&buf, 299, 0);
+    crier_http_start_head(&buf, 299, 0);
     assert_slice_is(crier_buf_slice(&buf),
                     "HTTP/1.1 299 \r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n");
     crier_buf_deinit(&buf);
@@ -51,7 +51,7 @@ static void test_dates(void **state)
         struct tm tm;
 
         crier_buf_clear(&buf);
-        crier_response_start(&buf, 204, (uint64_t)seconds * 1000 + 999);
+        crier_http_start_head(&buf, 204, (uint64_t)seconds * 1000 + 999);
         gmtime_r(&seconds, &tm);
         strftime(expected, sizeof(expected),
                  "HTTP/1.1 204 No Content\r\nDate: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
@@ -66,9 +66,9 @@ static int write_head(const struct crier_mem *mem, void *ctx)
     int r;
 
     crier_buf_init(&buf, mem);
-    crier_response_start(&buf, 200, 0);
-    crier_response_header(&buf, CRIER_SLICE("Content-Type"), CRIER_SLICE("text/event-stream"));
-    crier_response_end_head(&buf);
+    crier_http_start_head(&buf, 200, 0);
+    crier_http_header(&buf, CRIER_SLICE("Content-Type"), CRIER_SLICE("text/event-stream"));
+    crier_http_end_head(&buf);
     r = crier_buf_error(&buf);
     crier_buf_deinit(&buf);
     return r;

@@ -145,7 +145,7 @@ static inline void world_publish(struct world *world, const struct test_publish 
     struct crier_draft draft = {.ttl_ms = publish->ttl_ms,
                                 .type = crier_slice_of(publish->type)};
     struct crier_buf data, sse;
-    struct crier_event event = {.type = draft.type, .flags = CRIER_EVENT_DATA};
+    struct crier_event event = {.type = draft.type, .flags = CRIER_DATA};
 
     crier_buf_init(&data, &crier_mem_libc);
     crier_buf_init(&sse, &crier_mem_libc);
@@ -153,7 +153,7 @@ static inline void world_publish(struct world *world, const struct test_publish 
     while (data.len < publish->size)
         crier_buf_byte(&data, (char)('a' + (data.len * 7 + world->end) % 26));
     event.data = crier_buf_slice(&data);
-    assert_int_equal(crier_event_encode(&sse, &event, &draft.id_at), 0);
+    assert_int_equal(crier_event_append(&sse, &event, &draft.id_at), 0);
     draft.sse = crier_buf_slice(&sse);
     draft.topic_count = test_words(publish->topics, draft.topics, CRIER_TOPICS_PER_EVENT);
     world->now.wall_ms++;

@@ -75,7 +75,7 @@ static void decide(const struct row *row, struct crier_admission *ret)
     struct crier_visitor visitor = {.peer = {.family = 4, .bytes = {127, 0, 0, 1}},
                                     .loopback = true};
     struct crier_header headers[HEADERS];
-    struct crier_request request = {
+    struct crier_http_request request = {
         .minor = row->flags & HTTP10 ? 0 : 1,
         .host = crier_slice_of(row->host ? row->host : "localhost:8080"),
         .headers = headers,
@@ -582,8 +582,8 @@ static void test_client(void **state)
     assert_null(crier_cidr_parse(CRIER_SLICE("fd00::/8"), &config.proxies[1]));
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct crier_header headers[HEADERS];
-        struct crier_request request = {.headers = headers,
-                                        .header_count = headers_of(rows[i].headers, headers)};
+        struct crier_http_request request = {
+            .headers = headers, .header_count = headers_of(rows[i].headers, headers)};
         struct crier_visitor visitor = {.loopback = false};
         char text[CRIER_ADDRESS_TEXT];
         struct crier_ip ip;

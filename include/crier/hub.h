@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file
+ * The hub: topics, history, positions; no HTTP, no threads of its own.
+ *
+ * Everything is a log, and every reader is a position in it: publishing appends, a reader reads
+ * on from where it stands, at its own pace. A reader that is slow, or comes back with the last
+ * id it saw, misses nothing while history holds it, and is told when something is gone.
+ *
+ * A topic is a slash-separated path: 1 to 256 bytes of UTF-8, at most 16 segments, none empty,
+ * "." or ".."; no control characters, no '*'. A selector is a topic or a pattern, in which "*"
+ * stands for one whole segment, and "**" at the end for one or more.
+ */
+#ifndef CRIER_HUB_H
+#define CRIER_HUB_H
+
+#include "crier/event.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- the hub ----------------------------------------------------------------------------- */
+
+struct crier_hub;
+
+struct crier_hub_options {
+    size_t size;                     /**< of this struct */
+    const struct crier_mem *mem;     /**< *borrowed*; NULL: the C library's */
+    const struct crier_clock *clock; /**< *borrowed*; NULL: the system's */
+    /** History, whichever is reached first: 100,000 events, 256 MiB, 24 h. */
+    int64_t history_events, history_bytes, history_age_ms;
+    int64_t keep_bytes;   /**< newest events of topics gone quiet, kept beyond that: 32 MiB */
+    int64_t unread_bytes; /**< over the limits for servers that have not read: 64 MiB */
+    int64_t lap_ms;       /**< a worker that stands still so long is left behind: 2,000 */
+    int64_t max_event_bytes;      /**< one event, encoded: 1 MiB */
+    int64_t max_keys, key_age_ms; /**< idempotency keys known: 100,000, for 10 min */
+    int64_t max_floors;           /**< topics whose losses are known exactly: 100,000 */
+};
+
+/**
+ * Makes a hub. The caller has it until crier_hub_free(). Any thread.
+ * @return NULL: out of memory, no randomness, or an option is not valid
+ */
+CRIER_API struct crier_hub *
+crier_hub_new_with(const struct crier_hub_options *options) CRIER_MUST_CHECK;
+/**
+ * *Takes*; NULL is fine. Returns NULL. The hub itself lives on while a server, a stream or a
+ * reader uses it. Any thread.
+ */
+CRIER_API struct crier_hub *crier_hub_free(struct crier_hub *hub);
+
+/* ---- publishing -------------------------------------------------------------------------- */
+
+/** What became of a publish. */
+struct crier_receipt {
+    struct crier_id id; /**< the hub's id of the event; a duplicate's: the first one's */
+    bool duplicate;     /**< the key was known: nothing was published */
+};
+
+struct crier_publication {
+    size_t size; /**< of this struct; 0: that of release 0.2 */
+    struct crier_slice topic;
+    struct crier_event event; /**< its id is the hub's to give: an own one is CRIER_EINVAL */
+    int64_t ttl_ms;           /**< in history, at least 1,000; 0: as long as history */
+    struct crier_slice key;   /**< idempotency key, 1 to 128 printable ASCII; none: no key */
+};
+
+/**
+ * Publishes an event: returns when it is in history, never waits for readers. *Copies*. Any
+ * thread, every callback.
+ *
+ * @param topic a C string
+ * @param ret_receipt may be NULL
+ * @return 0; CRIER_EINVAL: a bad topic, type (CR, LF, NUL, "crier:…"), retry (500 to 3,600,000
+ *         ms), comment or id in it; CRIER_EILSEQ: topic, data or type is not UTF-8;
+ *         CRIER_EMSGSIZE: over max_event_bytes; CRIER_EWOULDBLOCK: the servers of this hub are
+ *         too far behind, try again; CRIER_ENOMEM, also for hub NULL
+ */
+CRIER_API int crier_hub_publish(struct crier_hub *hub,
+                                const char *topic,
+                                const struct crier_event *event,
+                                struct crier_receipt *ret_receipt) CRIER_MUST_CHECK;
+/**
+ * The same for text made as by printf; an event of that type ("" or NULL: none). Any thread.
+ */
+CRIER_API int crier_hub_publishf(struct crier_hub *hub,
+                                 const char *topic,
+                                 const char *type,
+                                 const char *format,
+                                 ...) CRIER_PRINTF(4, 5);
+/**
+ * The same with a ttl and an idempotency key. The same key again on the same topic publishes
+ * nothing and gives the first one's receipt. Any thread.
+ * @return as crier_hub_publish(); CRIER_EINVAL also for a bad key or ttl
+ */
+CRIER_API int crier_hub_publish_with(struct crier_hub *hub,
+                                     const struct crier_publication *publication,
+                                     struct crier_receipt *ret_receipt) CRIER_MUST_CHECK;
+/**
+ * The same without ever waiting, for hubs whose history is slow to write: *copies*, and calls
+ * done(result, receipt or NULL, ctx) exactly once, perhaps before it returns, on any thread.
+ * @return 0: done is or will be called; < 0 as crier_hub_publish(): it will not
+ */
+CRIER_API int
+crier_hub_submit(struct crier_hub *hub,
+                 const struct crier_publication *publication,
+                 void (*done)(int result, const struct crier_receipt *receipt, void *ctx),
+                 void *ctx) CRIER_MUST_CHECK;
+
+/* ---- topics ------------------------------------------------------------------------------ */
+
+/**
+ * Forgets a topic's history; one that is not known is fine. Who resumes from before is told a
+ * gap; who follows stays. Any thread.
+ * @return 0; CRIER_EINVAL: no topic; CRIER_ENOMEM: hub is NULL
+ */
+CRIER_API int crier_hub_forget(struct crier_hub *hub, struct crier_slice topic);
+
+struct crier_topic_info {
+    struct crier_slice name; /**< *borrowed* for the callback */
+    uint64_t events, bytes;  /**< in history */
+    struct crier_id first, last;
+};
+
+/**
+ * Calls fn for topics that have history, by name: those that begin with prefix (bytes), after
+ * `after` (exclusive; empty: from the start), at most limit (0: 100). fn returns true to go on;
+ * it must be quick and must not call the hub. Any thread.
+ * @return how many it was called for; CRIER_ENOMEM: hub is NULL
+ */
+CRIER_API int crier_hub_topics(struct crier_hub *hub,
+                               struct crier_slice prefix,
+                               struct crier_slice after,
+                               size_t limit,
+                               bool (*fn)(void *ctx, const struct crier_topic_info *info),
+                               void *ctx);
+
+struct crier_hub_stats {
+    uint64_t events, bytes, topics; /**< history, now */
+    uint64_t published, duplicates; /**< since it was made, by anybody */
+    uint64_t evicted, expired, forgotten;
+    struct crier_id first, last; /**< of history */
+};
+
+/**
+ * Counters. size: of the struct that the caller was compiled with. Any thread.
+ * @return 0; CRIER_ENOMEM: hub is NULL
+ */
+CRIER_API int
+crier_hub_stats_with(struct crier_hub *hub, size_t size, struct crier_hub_stats *ret_stats);
+#define crier_hub_stats(hub, ret_stats)                                                        \
+    crier_hub_stats_with((hub), sizeof(struct crier_hub_stats), (ret_stats))
+
+/* ---- readers ----------------------------------------------------------------------------- */
+
+/**
+ * A position in the hub, for some selectors: no queue, nothing of history is held for it. One
+ * thread at a time. It keeps its hub alive.
+ */
+struct crier_reader;
+
+struct crier_reader_options {
+    size_t size;                  /**< of this struct */
+    const char *selector;         /**< one topic or pattern … */
+    const char *const *selectors; /**< … or several (at most 100, 10 of them patterns) */
+    size_t selector_count;
+    const char *const *types; /**< only events of these types ("message": untyped); 0: all */
+    size_t type_count;
+    /**
+     * Where to start: "now" (NULL), "earliest", "last:N" (1 to 1,000), "latest" (the newest
+     * event of each topic), a duration back ("30s", "10m"), an RFC 3339 time, or an id.
+     */
+    const char *since;
+    const char *last_id; /**< the last id seen: resumes after it, and tells gaps; wins */
+};
+
+/** An event as a reader gives it. Valid until the reader's next call. */
+struct crier_message {
+    struct crier_slice topic;
+    struct crier_id id;
+    uint64_t time_ms;         /**< when it was published, since 1970 */
+    struct crier_event event; /**< data, type ("message": untyped), id as text, retry */
+    struct crier_slice bytes; /**< the event as it goes over the wire, its id included */
+    /**
+     * With CRIER_GAP: a matching event was missed for good. Reading goes on behind it.
+     * reason: "evicted", "unknown" (the last id is none of this hub), "lagged".
+     */
+    struct {
+        const char *reason;
+        bool has_oldest; /**< is there a matching event to go on with? */
+        struct crier_id oldest;
+    } gap;
+};
+
+/**
+ * Makes a reader; it starts where the hub is now. *Copies* the options. Any thread.
+ * @return NULL: out of memory. Everything else (a bad selector, `since`) is reported by
+ *         crier_reader_next() and crier_reader_error()
+ */
+CRIER_API struct crier_reader *
+crier_reader_new_with(struct crier_hub *hub,
+                      const struct crier_reader_options *options) CRIER_MUST_CHECK;
+/** *Takes*; NULL is fine. Returns NULL. */
+CRIER_API struct crier_reader *crier_reader_free(struct crier_reader *reader);
+/**
+ * The next event. Never waits.
+ * @param ret_message filled for 0 and CRIER_GAP; *borrowed* until the reader's next call
+ * @return 0; CRIER_EMPTY: nothing yet; CRIER_GAP: something is missing before the next one;
+ *         CRIER_EINVAL: the options were not valid; CRIER_E2BIG: too many selectors;
+ *         CRIER_ENOMEM (the position stays), also for reader NULL
+ */
+CRIER_API int crier_reader_next(struct crier_reader *reader, struct crier_message *ret_message);
+/**
+ * A descriptor for any event loop: readable, level-triggered, from the moment
+ * crier_reader_next() would no longer answer CRIER_EMPTY (it may be readable in vain). The
+ * reader's: only poll it.
+ * @return a descriptor; CRIER_EMFILE; CRIER_ENOMEM
+ */
+CRIER_API int crier_reader_fd(struct crier_reader *reader);
+/** The id after which it stands: what to give as last_id to go on later. */
+CRIER_API struct crier_id crier_reader_position(const struct crier_reader *reader);
+/** What is wrong with the options, a sentence; "" if nothing is. *Borrowed* for its life. */
+CRIER_API const char *crier_reader_error(const struct crier_reader *reader);
+
+#ifdef __cplusplus
+}
+inline struct crier_hub *crier_hub_new(crier_hub_options options = {})
+{
+    options.size = sizeof(options);
+    return crier_hub_new_with(&options);
+}
+inline struct crier_reader *crier_reader_new(crier_hub *hub, crier_reader_options options)
+{
+    options.size = sizeof(options);
+    return crier_reader_new_with(hub, &options);
+}
+#else
+/** crier_hub_new(.history_events = 1000): options by name. */
+#define crier_hub_new(...)                                                                     \
+    crier_hub_new_with(&(const struct crier_hub_options){                                      \
+        .size = sizeof(struct crier_hub_options), __VA_ARGS__})
+/** crier_reader_new(hub, .selector = "news", .since = "last:10"): options by name. */
+#define crier_reader_new(hub, ...)                                                             \
+    crier_reader_new_with((hub),                                                               \
+                          &(const struct crier_reader_options){                                \
+                              .size = sizeof(struct crier_reader_options), __VA_ARGS__})
+#endif
+
+#endif
