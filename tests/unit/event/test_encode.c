@@ -216,9 +216,9 @@ static void round_trip(void **state)
         };
 
         if (!(e.flags & CRIER_DATA))
-            e.data.data = NULL;
+            e.data = (struct crier_slice){NULL, 0};
         if (!(e.flags & CRIER_ID))
-            e.id.data = NULL;
+            e.id = (struct crier_slice){NULL, 0};
         crier_buf_clear(&sse);
         crier_buf_clear(&data);
         assert_int_equal(crier_event_append(&sse, &e, NULL), 0);
