@@ -22,9 +22,9 @@
 #include "cli/lines.h"
 #include "client/post.h"
 #include "client/verdict.h"
-#include "http/batch.h"
 #include "http/negotiate.h"
 #include "http/target.h"
+#include "hub/publication.h"
 #include "hub/topic.h"
 #include "net/sys.h"
 #include <jansson.h>

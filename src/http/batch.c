@@ -18,7 +18,8 @@
  */
 #include "http/batch.h"
 
-#include "http/publication.h"
+#include "http/batch_parts.h"
+#include "hub/publication.h"
 
 int crier_batch_fail(struct crier_batch *batch, enum crier_problem fault, const char *detail)
 {
@@ -84,7 +85,7 @@ static int next_line(struct crier_batch *batch, struct crier_slice *ret_line)
     return 0;
 }
 
-static int next_ndjson(struct crier_batch *batch, struct crier_publication *ret)
+static int next_ndjson(struct crier_batch *batch, struct crier_batch_item *ret)
 {
     struct crier_slice line;
     int r;
@@ -125,9 +126,9 @@ static int stream_fault(struct crier_batch *batch, int error)
 
 static int read_block(struct crier_batch *batch,
                       const struct crier_item *item,
-                      struct crier_publication *ret)
+                      struct crier_batch_item *ret)
 {
-    struct crier_publication p = {.type = item->type, .data = item->data, .line = item->line};
+    struct crier_batch_item p = {.type = item->type, .data = item->data, .line = item->line};
     const char *fault = crier_type_text_fault(item->type);
 
     batch->fault_line = item->line;
@@ -157,7 +158,7 @@ static bool is_dropped(const struct crier_item *item)
             !crier_slice_eq(item->type, CRIER_SLICE("crier:gap")));
 }
 
-static int next_stream(struct crier_batch *batch, struct crier_publication *ret)
+static int next_stream(struct crier_batch *batch, struct crier_batch_item *ret)
 {
     struct crier_item item;
     int r;
@@ -222,7 +223,7 @@ void crier_batch_end(struct crier_batch *batch)
     batch->ended = true;
 }
 
-int crier_batch_next(struct crier_batch *batch, struct crier_publication *ret)
+int crier_batch_next(struct crier_batch *batch, struct crier_batch_item *ret)
 {
     int r;
 

@@ -4,7 +4,7 @@
  * "Publishing").
  *
  *     crier_batch_feed(&batch, bytes);
- *     while ((r = crier_batch_next(&batch, &publication)) == 0) publish(publication)
+ *     while ((r = crier_batch_next(&batch, &item)) == 0) publish(item)
  *     CRIER_BATCH_MORE: feed again.   < 0: batch.fault and batch.fault_line say what was wrong
  *     at the end of the body: crier_batch_end, then next() until MORE
  */
@@ -22,7 +22,7 @@ enum { CRIER_BATCH_MORE = 1 };
  * the caller (topic empty: the path's); everything else is checked here: types (no "crier:"
  * ones, no CR, LF, NUL), key (1 to 128 printable ASCII), retry (500 to 3,600,000), ttl (a
  * number of seconds >= 1, or a duration string), data UTF-8. */
-struct crier_publication {
+struct crier_batch_item {
     bool has_topic;
     struct crier_slice topic, type, key;
     struct crier_slice data;
@@ -46,7 +46,7 @@ struct crier_batch {
     struct crier_parser parser; /* event-stream */
     struct crier_slice input;   /* NDJSON */
     struct crier_buf line;      /* NDJSON: a line cut by a split */
-    struct json_t *document;    /* NDJSON: jansson's; holds the publication's strings */
+    struct json_t *document;    /* NDJSON: jansson's; holds the item's strings */
     uint64_t line_number;
     bool line_taken; /* `line` was handed out and goes at the next call */
     bool finished;   /* the parser has been told of the end */
@@ -70,12 +70,6 @@ void crier_batch_deinit(struct crier_batch *);
 void crier_batch_feed(struct crier_batch *, struct crier_slice bytes); /* borrows until MORE */
 void crier_batch_end(struct crier_batch *);
 /* 0: *ret. CRIER_BATCH_MORE. -EINVAL, -ENOMEM: fault, fault_detail, fault_line. Errors stay. */
-int crier_batch_next(struct crier_batch *, struct crier_publication *ret) CRIER_MUST_CHECK;
-
-/* The checks of single fields, shared with the query. NULL: fine; else a sentence. */
-const char *crier_publish_type_fault(struct crier_slice type);
-const char *crier_publish_key_fault(struct crier_slice key);
-const char *crier_publish_retry_fault(struct crier_slice text, uint32_t *ret_ms);
-const char *crier_publish_ttl_fault(struct crier_slice text, uint64_t *ret_ms);
+int crier_batch_next(struct crier_batch *, struct crier_batch_item *ret) CRIER_MUST_CHECK;
 
 #endif

@@ -26,7 +26,8 @@
  * jansson 2.14 does not notice when the buffer it gathers a token in cannot grow; it fails at
  * the next allocation then. Should just that one allocation fail, the token lacks a character.
  */
-#include "http/publication.h"
+#include "http/batch_parts.h"
+#include "hub/publication.h"
 
 #include "http/span.h"
 #include <assert.h>
@@ -66,7 +67,7 @@ static struct crier_slice view(const json_t *string)
 }
 
 static int
-read_topic(struct crier_batch *batch, const json_t *value, struct crier_publication *p)
+read_topic(struct crier_batch *batch, const json_t *value, struct crier_batch_item *p)
 {
     if (!json_is_string(value))
         return crier_batch_fail(batch, CRIER_PROBLEM_BAD_TOPIC, "topic must be a string.");
@@ -79,8 +80,7 @@ read_topic(struct crier_batch *batch, const json_t *value, struct crier_publicat
     return 0;
 }
 
-static int
-read_type(struct crier_batch *batch, const json_t *value, struct crier_publication *p)
+static int read_type(struct crier_batch *batch, const json_t *value, struct crier_batch_item *p)
 {
     const char *fault;
 
@@ -91,7 +91,7 @@ read_type(struct crier_batch *batch, const json_t *value, struct crier_publicati
     return fault ? crier_batch_fail(batch, CRIER_PROBLEM_BAD_PARAMETER, fault) : 0;
 }
 
-static int read_key(struct crier_batch *batch, const json_t *value, struct crier_publication *p)
+static int read_key(struct crier_batch *batch, const json_t *value, struct crier_batch_item *p)
 {
     const char *fault;
 
@@ -104,7 +104,7 @@ static int read_key(struct crier_batch *batch, const json_t *value, struct crier
 
 /* span: its own characters, which must be the digits that a query would have. */
 static int
-read_retry(struct crier_batch *batch, struct crier_slice span, struct crier_publication *p)
+read_retry(struct crier_batch *batch, struct crier_slice span, struct crier_batch_item *p)
 {
     const char *fault = crier_publish_retry_fault(span, &p->retry_ms);
 
@@ -115,7 +115,7 @@ read_retry(struct crier_batch *batch, struct crier_slice span, struct crier_publ
 static int read_ttl(struct crier_batch *batch,
                     const json_t *value,
                     struct crier_slice span,
-                    struct crier_publication *p)
+                    struct crier_batch_item *p)
 {
     const char *fault;
 
@@ -130,7 +130,7 @@ static int read_value(struct crier_batch *batch,
                       enum member member,
                       const json_t *value,
                       struct crier_slice span,
-                      struct crier_publication *p)
+                      struct crier_batch_item *p)
 {
     switch (member) {
     case MEMBER_TOPIC:
@@ -203,7 +203,7 @@ static int load(struct crier_batch *batch, struct crier_slice line)
 
 /* jansson keeps the order of members, so that document and values go side by side. */
 static int
-read_members(struct crier_batch *batch, struct crier_slice line, struct crier_publication *p)
+read_members(struct crier_batch *batch, struct crier_slice line, struct crier_batch_item *p)
 {
     struct crier_slice values[MEMBERS];
     json_t *document = batch->document;
@@ -228,7 +228,7 @@ read_members(struct crier_batch *batch, struct crier_slice line, struct crier_pu
 }
 
 static int
-read_document(struct crier_batch *batch, struct crier_slice line, struct crier_publication *p)
+read_document(struct crier_batch *batch, struct crier_slice line, struct crier_batch_item *p)
 {
     const json_t *data;
     int r = read_members(batch, line, p);
@@ -258,9 +258,9 @@ void crier_ndjson_forget(struct crier_batch *batch)
 
 int crier_ndjson_line(struct crier_batch *batch,
                       struct crier_slice line,
-                      struct crier_publication *ret)
+                      struct crier_batch_item *ret)
 {
-    struct crier_publication p = {.line = batch->line_number};
+    struct crier_batch_item p = {.line = batch->line_number};
     int r;
 
     batch->fault_line = batch->line_number;

@@ -5,13 +5,13 @@
  * (stream.c), history as JSON (history.c), or the live page (pages.c).
  */
 #include "server/follow.h"
-#include "event/id.h"
+#include "hub/since.h"
 #include "hub/topic.h"
 #include "server/pages.h"
 #include "server/stream.h"
 #include <string.h>
 
-enum { LAST_MOST = 1000, LATEST_MOST = 1000, HEARTBEAT_MOST_S = 300 };
+enum { HEARTBEAT_MOST_S = 300 };
 
 /* What the parameters say. Slices point into the exchange's text. */
 struct wish {
@@ -121,53 +121,6 @@ static int read_heartbeat(struct crier_exchange *ex, struct wish *w)
     return r;
 }
 
-/* since=last:N */
-static bool since_last(struct crier_slice value, struct crier_since *since)
-{
-    struct crier_slice prefix = CRIER_SLICE("last:");
-    uint64_t count;
-
-    if (!crier_slice_starts(value, prefix) ||
-        crier_slice_to_u64(crier_slice_sub(value, prefix.len, value.len), &count) < 0 ||
-        count < 1 || count > LAST_MOST)
-        return false;
-    *since = (struct crier_since){.kind = CRIER_SINCE_LAST, .count = count};
-    return true;
-}
-
-static struct crier_since since_ago(uint64_t ms, struct crier_now now)
-{
-    return (struct crier_since){.kind = CRIER_SINCE_BOOT,
-                                .ms = now.boot_ms > ms ? now.boot_ms - ms : 0};
-}
-
-static int
-since_parse(struct crier_slice value, struct crier_now now, struct crier_since *since)
-{
-    struct crier_id id;
-    uint64_t ms;
-
-    if (crier_slice_eq(value, CRIER_SLICE("now")))
-        *since = (struct crier_since){.kind = CRIER_SINCE_NOW};
-    else if (crier_slice_eq(value, CRIER_SLICE("earliest")))
-        *since = (struct crier_since){.kind = CRIER_SINCE_EARLIEST};
-    else if (crier_slice_eq(value, CRIER_SLICE("latest")))
-        *since = (struct crier_since){.kind = CRIER_SINCE_LATEST, .count = LATEST_MOST};
-    else if (since_last(value, since))
-        return 0;
-    else if (crier_id_parse(value, &id) == 0)
-        *since = (struct crier_since){.kind = CRIER_SINCE_ID, .id = id};
-    else if (crier_duration_parse(value, &ms) == 0)
-        *since = since_ago(ms, now);
-    else if (crier_time_parse(value, &ms) ==
-             0) /* the clock of the wall, measured back from now */
-        *since = ms >= now.wall_ms ? (struct crier_since){.kind = CRIER_SINCE_NOW}
-                                   : since_ago(now.wall_ms - ms, now);
-    else
-        return -EINVAL;
-    return 0;
-}
-
 /* The header wins, then lastEventId and its spellings, then since; what is empty counts as
  * absent. A last id that is none is never an error: that would stop an EventSource for good. It
  * is a gap. */
@@ -191,10 +144,7 @@ static int read_last_id(struct crier_exchange *ex, struct wish *w)
         return 0;
     w->requested = value;
     w->resume = true;
-    if (crier_id_parse(value, &w->since.id) == 0)
-        w->since.kind = CRIER_SINCE_ID;
-    else
-        w->since.kind = CRIER_SINCE_UNKNOWN;
+    w->since = crier_since_last_id(value);
     return 0;
 }
 
@@ -202,15 +152,14 @@ static int read_since(struct crier_exchange *ex, struct wish *w)
 {
     struct crier_slice value;
     struct crier_since since;
+    const char *fault;
     int r = crier_exchange_text(ex, "since", 0, &value);
 
     if (r < 0 || !value.len)
         return r;
-    if (since_parse(value, ex->conn->worker->now, &since) < 0)
-        return bad(ex, CRIER_PROBLEM_BAD_PARAMETER,
-                   "'since' is now, earliest, latest, last:N (1 to 1000), a duration back such "
-                   "as 30s, 10m, 2h or 7d, an "
-                   "RFC 3339 time such as 2026-01-31T12:00:00Z, or an event id.");
+    fault = crier_since_fault(value, ex->conn->worker->now, &since);
+    if (fault)
+        return bad(ex, CRIER_PROBLEM_BAD_PARAMETER, fault);
     w->has_since = true;
     if (w->resume)
         return 0;

@@ -13,6 +13,7 @@
 #include "server/publish.h"
 #include "base/utf8.h"
 #include "http/target.h"
+#include "hub/publication.h"
 #include "hub/topic.h"
 #include <string.h>
 
@@ -392,7 +393,7 @@ void crier_publish_done(struct crier_exchange *ex, const struct crier_draft *dra
 static int pump_batch(struct crier_exchange *ex)
 {
     struct crier_publishing *p = ex->publish;
-    struct crier_publication pub;
+    struct crier_batch_item pub;
     int r = CRIER_BATCH_MORE;
 
     while (!p->failed && (r = crier_batch_next(&p->batch, &pub)) == 0) {

@@ -16,6 +16,7 @@
 #include "base/rng.h"
 #include "base/utf8.h"
 #include "http/batch.h"
+#include "hub/publication.h"
 
 struct setup {
     enum crier_batch_kind kind;
@@ -32,7 +33,7 @@ static void tell(struct crier_buf *out, struct crier_slice text)
 }
 
 static void
-take(struct crier_buf *out, const struct setup *setup, const struct crier_publication *p)
+take(struct crier_buf *out, const struct setup *setup, const struct crier_batch_item *p)
 {
     FUZZ_CHECK(p->has_topic == (p->topic.len > 0));
     FUZZ_CHECK(p->has_topic || setup->path_has_topic);
@@ -55,7 +56,7 @@ static int take_all(struct crier_batch *batch,
                     const struct setup *setup,
                     uint64_t *last_line)
 {
-    struct crier_publication p;
+    struct crier_batch_item p;
     int r;
 
     while ((r = crier_batch_next(batch, &p)) == 0) {

@@ -22,7 +22,7 @@ struct setup {
 static const struct setup ndjson = {CRIER_BATCH_NDJSON, 1000, true};
 static const struct setup stream = {CRIER_BATCH_EVENT_STREAM, 1000, true};
 
-static inline void tell(struct crier_buf *text, const struct crier_publication *p)
+static inline void tell(struct crier_buf *text, const struct crier_batch_item *p)
 {
     crier_buf_printf(text, "%llu:%s", (unsigned long long)p->line, p->has_topic ? "" : "-");
     crier_buf_append(text, p->topic);
@@ -50,7 +50,7 @@ struct reading {
 
 static inline void read_all(struct reading *reading)
 {
-    struct crier_publication p;
+    struct crier_batch_item p;
 
     while ((reading->r = crier_batch_next(&reading->batch, &p)) == 0)
         tell(&reading->text, &p);
@@ -66,7 +66,7 @@ static inline void feed(struct reading *reading, struct crier_slice piece)
 
 static inline void end(struct reading *reading)
 {
-    struct crier_publication p;
+    struct crier_batch_item p;
 
     if (reading->r >= 0) {
         crier_batch_end(&reading->batch);

@@ -75,7 +75,7 @@ struct run {
 static int run_batch(const struct crier_mem *mem, void *ctx)
 {
     const struct run *run = ctx;
-    struct crier_publication p;
+    struct crier_batch_item p;
     struct crier_batch batch;
     int r;
 

@@ -101,7 +101,7 @@ static void test_ndjson_bad(void **state)
 /* The detail of the fault that the line ends in; "": none. */
 static const char *detail_of(struct crier_slice line)
 {
-    struct crier_publication p;
+    struct crier_batch_item p;
     struct crier_batch batch;
     const char *detail = "";
     int r;
@@ -174,7 +174,7 @@ static void test_lifetime(void **state)
 {
     struct crier_slice body =
         CRIER_SLICE("{\"data\":\"a\\nb\",\"topic\":\"t\"}\n{\"data\":[1]}\n");
-    struct crier_publication p;
+    struct crier_batch_item p;
     struct crier_batch batch;
 
     assert_int_equal(crier_batch_init(&batch, &crier_mem_libc, CRIER_BATCH_NDJSON, 100, true),
@@ -216,7 +216,7 @@ static void counting_free(void *ptr)
 
 static int read_one(struct crier_slice line)
 {
-    struct crier_publication p;
+    struct crier_batch_item p;
     struct crier_batch batch;
     int r;
 

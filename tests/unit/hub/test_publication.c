@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "support.h"
 
-#include "http/publication.h"
+#include "hub/publication.h"
 
 /* The checks of single fields. */
 static void test_fields(void **state)
@@ -25,6 +25,14 @@ static void test_fields(void **state)
     assert_int_equal(retry, 7);
     assert_null(crier_publish_retry_fault(CRIER_SLICE("3000"), &retry));
     assert_int_equal(retry, 3000);
+    assert_non_null(crier_publish_retry_ms_fault(499));
+    assert_null(crier_publish_retry_ms_fault(500));
+    assert_null(crier_publish_retry_ms_fault(3600000));
+    assert_non_null(crier_publish_retry_ms_fault(3600001));
+    assert_null(crier_publish_ttl_ms_fault(0));
+    assert_non_null(crier_publish_ttl_ms_fault(999));
+    assert_null(crier_publish_ttl_ms_fault(1000));
+    assert_non_null(crier_publish_ttl_ms_fault(-1));
     for (size_t i = 0; i < 8; i++) {
         static const char *const bad[] = {"", "0", "0s", "s", "1.5", "+1", "1 s", "1S"};
 

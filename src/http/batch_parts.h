@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* The parts of a batch that its files share. Internal to src/http. */
-#ifndef CRIER_HTTP_PUBLICATION_H
-#define CRIER_HTTP_PUBLICATION_H
+#ifndef CRIER_HTTP_BATCH_PARTS_H
+#define CRIER_HTTP_BATCH_PARTS_H
 
 #include "http/batch.h"
-
-/* publication.c */
-bool crier_type_is_reserved(struct crier_slice type);       /* begins with "crier:" */
-const char *crier_type_text_fault(struct crier_slice type); /* for reserved types too */
 
 /* ndjson.c: reads one line, with no document held. 0; -EINVAL and -ENOMEM with the batch's
  * fault. *ret borrows from line and batch->document. */
 int crier_ndjson_line(struct crier_batch *batch,
                       struct crier_slice line,
-                      struct crier_publication *ret);
+                      struct crier_batch_item *ret);
 void crier_ndjson_forget(struct crier_batch *batch); /* releases the document; NULL is fine */
 
 /* batch.c: notes the fault; -EINVAL, -ENOMEM. */

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rules for the single fields of a publish, the same in a query, in headers and in batches.
+ * The rules for the single fields of a publish.
  *
- * Each check answers NULL, or a sentence for people; values are stored only when they are good.
  * A type or id with a line end in it would let its sender write lines of its own into other
  * people's streams: that is what the refusal of CR, LF and NUL is for.
  */
-#include "http/publication.h"
+#include "hub/publication.h"
 
 #include "base/ascii.h"
 #include "base/utf8.h"
+#include <errno.h>
 
 /* A retry below 500 ms makes browsers hammer the hub; one over an hour looks like no retry. */
-enum { KEY_BYTES = 128, RETRY_MIN = 500, RETRY_MAX = 3600000 };
+enum { KEY_BYTES = 128, RETRY_MIN = 500, RETRY_MAX = 3600000, TTL_MIN = 1000 };
 
 bool crier_type_is_reserved(struct crier_slice type)
 {
@@ -48,14 +48,29 @@ const char *crier_publish_key_fault(struct crier_slice key)
     return NULL;
 }
 
+const char *crier_publish_retry_ms_fault(uint64_t ms)
+{
+    if (ms < RETRY_MIN || ms > RETRY_MAX)
+        return "retry is a whole number of milliseconds from 500 to 3600000.";
+    return NULL;
+}
+
 const char *crier_publish_retry_fault(struct crier_slice text, uint32_t *ret_ms)
 {
     uint64_t ms;
 
-    if (crier_slice_to_u64(text, &ms) < 0 || ms < RETRY_MIN || ms > RETRY_MAX)
-        return "retry is a whole number of milliseconds from 500 to 3600000.";
-    *ret_ms = (uint32_t)ms;
-    return NULL;
+    if (crier_slice_to_u64(text, &ms) < 0)
+        ms = 0;
+
+    const char *fault = crier_publish_retry_ms_fault(ms);
+    if (!fault)
+        *ret_ms = (uint32_t)ms;
+    return fault;
+}
+
+const char *crier_publish_ttl_ms_fault(int64_t ms)
+{
+    return ms != 0 && ms < TTL_MIN ? "ttl is at least 1000 milliseconds." : NULL;
 }
 
 /* Takes the unit off; how many milliseconds it has. 0: it is none. */
