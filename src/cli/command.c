@@ -177,7 +177,7 @@ token_of_file(const struct crier_command *command, const char *path, struct crie
 }
 
 int crier_hub_token(const struct crier_command *command,
-                    const struct crier_hub_options *hub,
+                    const struct crier_hub_flags *hub,
                     struct crier_buf *token)
 {
     struct crier_slice text = crier_slice_of(getenv("CRIER_TOKEN"));
@@ -196,7 +196,7 @@ int crier_hub_token(const struct crier_command *command,
 /* ---- URLs ---- */
 
 int crier_hub_events_url(const struct crier_command *command,
-                         const struct crier_hub_options *hub,
+                         const struct crier_hub_flags *hub,
                          struct crier_buf *url)
 {
     struct crier_slice base = crier_slice_of(hub->url ? hub->url : default_url);

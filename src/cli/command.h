@@ -33,7 +33,7 @@ int crier_write_all(int fd, struct crier_slice bytes) CRIER_MUST_CHECK;
 /* ---- the hub to talk to ---- */
 
 /* What pub and sub have in common; filled by their option tables. */
-struct crier_hub_options {
+struct crier_hub_flags {
     const char *url;        /* -u */
     const char *token_file; /* --token-file; NULL: CRIER_TOKEN */
 };
@@ -56,11 +56,11 @@ struct crier_hub_options {
 /* Appends the token to send, or nothing. -1: go on; otherwise everything has been said: the
  * exit status. */
 int crier_hub_token(const struct crier_command *,
-                    const struct crier_hub_options *,
+                    const struct crier_hub_flags *,
                     struct crier_buf *token);
 /* Appends "<base>/events", after checking the base. -1: go on; otherwise ... as above. */
 int crier_hub_events_url(const struct crier_command *,
-                         const struct crier_hub_options *,
+                         const struct crier_hub_flags *,
                          struct crier_buf *url);
 /* Appends "?name=value", or with '&' when url has a query already; value is percent-encoded. */
 void crier_hub_add_parameter(struct crier_buf *url, const char *name, struct crier_slice value);

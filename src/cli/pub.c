@@ -42,7 +42,7 @@ enum {
 };
 
 struct pub_options {
-    struct crier_hub_options hub;
+    struct crier_hub_flags hub;
     const char *type, *key, *ttl;
     uint32_t retry_ms;
     bool raw, verbose;

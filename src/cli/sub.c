@@ -35,7 +35,7 @@
 enum { MAX_TYPES = 100, POLLED = 3 };
 
 struct sub_options {
-    struct crier_hub_options hub;
+    struct crier_hub_flags hub;
     const char *since;
     struct crier_slice types[MAX_TYPES];
     size_t type_count;

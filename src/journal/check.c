@@ -159,6 +159,7 @@ void crier_memory_check(struct crier_journal *journal)
     check_topics(memory, sums.pairs);
     check_keys(memory);
     check_cursors(memory, end);
+    crier_watches_check(&memory->watches, end);
     crier_memory_unlock(memory);
 }
 

@@ -159,25 +159,17 @@ void crier_memory_awake(struct crier_cursor *cursor, struct crier_now now)
 
 /* ---- waking -------------------------------------------------------------- */
 
-static bool interested(const struct crier_cursor *cursor, uint64_t hash)
-{
-    uint64_t one = atomic_load_explicit(&cursor->interest[hash >> 6 & 7], memory_order_relaxed);
-    uint64_t two =
-        atomic_load_explicit(&cursor->interest[hash >> 15 & 7], memory_order_relaxed);
-    return (one >> (hash & 63) & 1) && (two >> (hash >> 9 & 63) & 1);
-}
-
-static bool interested_in_event(const struct crier_cursor *cursor,
-                                const struct crier_segment *segment,
-                                uint32_t i)
+bool crier_memory_interested(const struct crier_interest *interest,
+                             const struct crier_segment *segment,
+                             uint32_t i)
 {
     uint64_t hash = crier_segment_entry(segment, i)->topic;
 
     if (hash != CRIER_ENTRY_MANY)
-        return interested(cursor, hash);
+        return crier_interest_has(interest, hash);
     const struct crier_stored *stored = crier_segment_at(segment, i);
     for (size_t t = 0; t < stored->topic_count; t++) {
-        if (interested(cursor, stored->topics[t].hash))
+        if (crier_interest_has(interest, stored->topics[t].hash))
             return true;
     }
     return false;
@@ -211,7 +203,8 @@ has_news(const struct crier_memory *memory, const struct crier_cursor *cursor, u
     for (uint64_t number = (from > position ? from : position) + 1; number <= end; number++) {
         if (!segment || number > crier_segment_last(segment))
             segment = crier_segments_find(&memory->segments, number);
-        if (interested_in_event(cursor, segment, (uint32_t)(number - segment->base)))
+        if (crier_memory_interested(&cursor->interest, segment,
+                                    (uint32_t)(number - segment->base)))
             return true;
     }
     return far_behind(memory, cursor);

@@ -57,33 +57,65 @@ void crier_cursor_awake(struct crier_cursor *cursor, struct crier_now now)
     cursor->journal->ops->awake(cursor, now);
 }
 
-static void interest_bit(struct crier_cursor *cursor, uint64_t bit)
+static void interest_bit(struct crier_interest *interest, uint64_t bit)
 {
-    atomic_fetch_or_explicit(&cursor->interest[bit >> 6 & 7], UINT64_C(1) << (bit & 63),
+    atomic_fetch_or_explicit(&interest->bits[bit >> 6 & 7], UINT64_C(1) << (bit & 63),
                              memory_order_relaxed);
 }
 
-/* Two bits: the hash's lowest nine, and the nine above. cursor.c asks for the same. */
-void crier_cursor_interest_add(struct crier_cursor *cursor, uint64_t topic_hash)
+/* Two bits: the hash's lowest nine, and the nine above. */
+void crier_interest_add(struct crier_interest *interest, uint64_t topic_hash)
 {
-    interest_bit(cursor, topic_hash);
-    interest_bit(cursor, topic_hash >> 9);
+    interest_bit(interest, topic_hash);
+    interest_bit(interest, topic_hash >> 9);
 }
 
-static void interest_set(struct crier_cursor *cursor, uint64_t word)
+static void interest_set(struct crier_interest *interest, uint64_t word)
 {
     for (size_t i = 0; i < 8; i++)
-        atomic_store_explicit(&cursor->interest[i], word, memory_order_relaxed);
+        atomic_store_explicit(&interest->bits[i], word, memory_order_relaxed);
+}
+
+void crier_interest_all(struct crier_interest *interest)
+{
+    interest_set(interest, UINT64_MAX);
+}
+
+void crier_interest_clear(struct crier_interest *interest)
+{
+    interest_set(interest, 0);
+}
+
+bool crier_interest_has(const struct crier_interest *interest, uint64_t hash)
+{
+    uint64_t one = atomic_load_explicit(&interest->bits[hash >> 6 & 7], memory_order_relaxed);
+    uint64_t two = atomic_load_explicit(&interest->bits[hash >> 15 & 7], memory_order_relaxed);
+    return (one >> (hash & 63) & 1) && (two >> (hash >> 9 & 63) & 1);
+}
+
+void crier_cursor_interest_add(struct crier_cursor *cursor, uint64_t topic_hash)
+{
+    crier_interest_add(&cursor->interest, topic_hash);
 }
 
 void crier_cursor_interest_all(struct crier_cursor *cursor)
 {
-    interest_set(cursor, UINT64_MAX);
+    crier_interest_all(&cursor->interest);
 }
 
 void crier_cursor_interest_clear(struct crier_cursor *cursor)
 {
-    interest_set(cursor, 0);
+    crier_interest_clear(&cursor->interest);
+}
+
+bool crier_journal_watch(struct crier_journal *journal, struct crier_watch *watch)
+{
+    return journal->ops->watch(journal, watch);
+}
+
+void crier_journal_unwatch(struct crier_journal *journal, struct crier_watch *watch)
+{
+    journal->ops->unwatch(journal, watch);
 }
 
 int crier_journal_locate(struct crier_journal *journal,

@@ -22,7 +22,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/list.h"
 #include "base/slice.h"
+#include "crier/hub.h"
 #include "event/id.h"
 #include <stdatomic.h>
 
@@ -82,6 +84,12 @@ struct crier_record {
     struct crier_slice sse;   /* the event alone: a part of frame */
 };
 
+/* Which topics wake a sleeper: a Bloom filter over topic hashes, two bits each; all ones when
+ * it follows a pattern. Only its owner writes it. */
+struct crier_interest {
+    _Atomic uint64_t bits[8];
+};
+
 /* A worker's place at the live end. Zeroed, then crier_journal_attach. */
 struct crier_cursor {
     struct crier_journal *journal;
@@ -90,9 +98,7 @@ struct crier_cursor {
     _Atomic uint64_t position;     /* what this worker has read: retention looks at it */
     _Atomic bool asleep;           /* see sleep */
     _Atomic uint64_t moved_ms;     /* boot clock of its last tick: who stands still is lapped */
-    /* Which topics wake it: a Bloom filter over topic hashes, two bits each; all ones when it
-     * follows a pattern. Only the owner writes it. */
-    _Atomic uint64_t interest[8];
+    struct crier_interest interest;
     /* Called by appenders, in any thread and under the mutex: it must only signal. */
     void (*wake)(void *ctx);
     void *wake_ctx;
@@ -106,6 +112,21 @@ enum {
     /* It had not moved for too long and history moved on without it: it stands at the end now,
      * and its streams lag from cursor->lapped_at. */
     CRIER_CURSOR_LAPPED = 2,
+};
+
+/* A reader that sleeps until an event it may want is appended: it holds no place and nothing of
+ * history. Zeroed; only or interest, wake and wake_ctx set; then crier_journal_watch. */
+struct crier_watch {
+    uint64_t only; /* the hash of its one topic; 0: interest says */
+    struct crier_interest interest;
+    /* Called once, when it is roused, in any thread and under the mutex: it must only signal. */
+    void (*wake)(void *ctx);
+    void *wake_ctx;
+    _Atomic bool asleep;
+    /* Before it sleeps: how far its owner has looked. When it is awake again: so far there was
+     * nothing for it. */
+    uint64_t position;
+    struct crier_list node; /* the journal's, while it is asleep */
 };
 
 /* What a subscription wants, as the journal has to know it. Pure; the hub makes it. */
@@ -203,11 +224,6 @@ enum {
     CRIER_SCAN_GAP = 3,
 };
 
-struct crier_topic_info {
-    struct crier_slice name; /* borrowed for the callback */
-    uint64_t events, bytes;
-    struct crier_id first, last;
-};
 typedef bool crier_topic_fn(void *ctx, const struct crier_topic_info *info); /* false: stop */
 
 struct crier_journal_stats {
@@ -249,6 +265,8 @@ struct crier_journal_ops {
                 void *ctx);
     bool (*sleep)(struct crier_cursor *);
     void (*awake)(struct crier_cursor *, struct crier_now now);
+    bool (*watch)(struct crier_journal *, struct crier_watch *);
+    void (*unwatch)(struct crier_journal *, struct crier_watch *);
     int (*locate)(struct crier_journal *,
                   const struct crier_filter *,
                   const struct crier_since *,
@@ -276,6 +294,9 @@ struct crier_journal {
     struct crier_hash_key hash_key;
 };
 
+/* The same limits with the defaults filled in; NULL: all of them. */
+struct crier_journal_limits
+crier_journal_limits_filled(const struct crier_journal_limits *limits);
 /* The memory journal. epoch is drawn by the caller, 1..999 (docs/architecture.md, Ids): the
  * sequence within each millisecond starts at epoch x 10,000. limits are copied (0: default).
  * 0, -ENOMEM, -EINVAL. */
@@ -288,7 +309,7 @@ int crier_journal_new_memory(const struct crier_mem *mem,
 
 /* ---- the calls, with their contracts ---------------------------------------- */
 
-/* Takes; NULL is fine. No cursor may be attached. */
+/* Takes; NULL is fine. No cursor may be attached, no watch asleep. */
 void crier_journal_free(struct crier_journal *);
 uint64_t crier_journal_hash(const struct crier_journal *, struct crier_slice topic);
 
@@ -320,6 +341,16 @@ void crier_cursor_awake(struct crier_cursor *, struct crier_now now);
 void crier_cursor_interest_add(struct crier_cursor *, uint64_t topic_hash);
 void crier_cursor_interest_all(struct crier_cursor *);
 void crier_cursor_interest_clear(struct crier_cursor *);
+void crier_interest_add(struct crier_interest *, uint64_t topic_hash);
+void crier_interest_all(struct crier_interest *);
+void crier_interest_clear(struct crier_interest *);
+bool crier_interest_has(const struct crier_interest *, uint64_t topic_hash);
+
+/* Sleeps until an event it may want is appended. false: there may be one after its position, or
+ * much to look through: it stays awake. */
+bool crier_journal_watch(struct crier_journal *, struct crier_watch *) CRIER_MUST_CHECK;
+/* Awake again, if it is not; wake is not called any more. */
+void crier_journal_unwatch(struct crier_journal *, struct crier_watch *);
 
 /* Where does a stream that asks for `since` start? 0, -ENOMEM. */
 int crier_journal_locate(struct crier_journal *,

@@ -235,6 +235,7 @@ static void memory_append(struct crier_journal *journal,
             failed = drafts[i].batch;
         if (drafts[i].result != 0)
             continue;
+        crier_memory_rouse(memory);
         crier_memory_retain(memory);
         crier_memory_release(memory);
     }
@@ -407,7 +408,7 @@ static void memory_free(struct crier_journal *journal)
 {
     struct crier_memory *memory = crier_memory_of(journal);
 
-    assert(!memory->cursors);
+    assert(!memory->cursors && !memory->watches.count);
     crier_topics_deinit(&memory->topics);
     crier_kept_deinit(&memory->kept);
     crier_floors_deinit(&memory->floors);
@@ -427,6 +428,8 @@ static const struct crier_journal_ops memory_ops = {
     .next = crier_memory_next,
     .sleep = crier_memory_sleep,
     .awake = crier_memory_awake,
+    .watch = crier_memory_watch,
+    .unwatch = crier_memory_unwatch,
     .locate = crier_memory_locate,
     .scan = crier_memory_scan,
     .forget = crier_memory_forget,
@@ -441,7 +444,8 @@ static uint64_t or_default(uint64_t value, uint64_t otherwise)
     return value ? value : otherwise;
 }
 
-static struct crier_journal_limits with_defaults(const struct crier_journal_limits *limits)
+struct crier_journal_limits
+crier_journal_limits_filled(const struct crier_journal_limits *limits)
 {
     static const struct crier_journal_limits none;
     const struct crier_journal_limits *l = limits ? limits : &none;
@@ -481,6 +485,7 @@ static void set_up(struct crier_memory *memory, unsigned epoch, struct crier_now
     atomic_init(&memory->end, 0);
     crier_segments_init(&memory->segments, mem, segment_size(memory->limits.max_bytes));
     memory->merge_looks = CRIER_MERGE_LOOKS;
+    crier_watches_init(&memory->watches);
     crier_topics_init(&memory->topics, mem);
     crier_kept_init(&memory->kept, mem);
     crier_floors_init(&memory->floors, mem, key, memory->limits.max_floors);
@@ -495,7 +500,7 @@ int crier_journal_new_memory(const struct crier_mem *mem,
                              struct crier_now now,
                              struct crier_journal **ret_journal)
 {
-    struct crier_journal_limits wanted = with_defaults(limits);
+    struct crier_journal_limits wanted = crier_journal_limits_filled(limits);
 
     if (epoch < 1 || epoch > 999 || wanted.max_event_bytes > UINT32_MAX / 4)
         return -EINVAL;

@@ -5,6 +5,7 @@
  *   memory.c   the object, append, wake-ups, counters
  *   retain.c   what leaves history, and why; physical memory
  *   cursor.c   the workers' places at the live end
+ *   watch.c    readers that sleep
  *   locate.c   where a stream starts
  *   scan.c     reading the past (with match.c and merge.c, which locate.c uses too)
  */
@@ -18,6 +19,7 @@
 #include "journal/keys.h"
 #include "journal/segment.h"
 #include "journal/topics.h"
+#include "journal/watch.h"
 #include <pthread.h>
 
 enum {
@@ -49,6 +51,7 @@ struct crier_memory {
     struct crier_keys keys;
     struct crier_deadlines deadlines;
     struct crier_cursor *cursors;
+    struct crier_watches watches;
     uint64_t appended, duplicates, evicted, expired, forgotten, full, lapped;
     uint64_t kept_dropped; /* of those evicted: for want of room aside */
 };
@@ -99,6 +102,15 @@ int crier_memory_next(struct crier_cursor *cursor,
 bool crier_memory_sleep(struct crier_cursor *cursor);
 void crier_memory_awake(struct crier_cursor *cursor, struct crier_now now);
 void crier_memory_wake(struct crier_memory *memory, uint64_t from); /* of events after `from` */
+/* Is event i of the segment on a topic of interest? */
+bool crier_memory_interested(const struct crier_interest *interest,
+                             const struct crier_segment *segment,
+                             uint32_t i);
+
+/* watch.c */
+bool crier_memory_watch(struct crier_journal *journal, struct crier_watch *watch);
+void crier_memory_unwatch(struct crier_journal *journal, struct crier_watch *watch);
+void crier_memory_rouse(struct crier_memory *memory); /* of the newest event */
 
 /* locate.c */
 int crier_memory_locate(struct crier_journal *journal,

@@ -668,8 +668,8 @@ static bool is_interested(const struct world *world, const char *topic)
     crier_cursor_interest_add(&cursor,
                               crier_journal_hash(world->journal, crier_slice_of(topic)));
     for (size_t i = 0; i < 8; i++) {
-        added[i] = atomic_load(&cursor.interest[i]);
-        before[i] = atomic_load(&world->cursor.interest[i]);
+        added[i] = atomic_load(&cursor.interest.bits[i]);
+        before[i] = atomic_load(&world->cursor.interest.bits[i]);
         all &= (before[i] & added[i]) == added[i];
     }
     return all;
