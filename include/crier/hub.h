@@ -24,6 +24,7 @@ extern "C" {
 
 struct crier_hub;
 
+/** None of the limits can be CRIER_OFF. */
 struct crier_hub_options {
     size_t size;                     /**< of this struct */
     const struct crier_mem *mem;     /**< *borrowed*; NULL: the C library's */
@@ -61,9 +62,10 @@ struct crier_receipt {
 struct crier_publication {
     size_t size; /**< of this struct; 0: that of release 0.2 */
     struct crier_slice topic;
-    struct crier_event event; /**< its id is the hub's to give: an own one is CRIER_EINVAL */
-    int64_t ttl_ms;           /**< in history, at least 1,000; 0: as long as history */
-    struct crier_slice key;   /**< idempotency key, 1 to 128 printable ASCII; none: no key */
+    /** Its id is the hub's to give: an own one is CRIER_EINVAL. Without data it is empty. */
+    struct crier_event event;
+    int64_t ttl_ms;         /**< in history, at least 1,000; 0: as long as history */
+    struct crier_slice key; /**< idempotency key, 1 to 128 printable ASCII; none: no key */
 };
 
 /**

@@ -19,6 +19,7 @@
 
 #include "base/buf.h"
 #include <assert.h>
+#include <string.h>
 
 static const struct crier_slice data_prefix = {"data: ", 6};
 static const struct crier_slice comment_prefix = {": ", 2};
@@ -54,17 +55,25 @@ static size_t lines_size(struct crier_slice prefix, struct crier_slice text)
     return size;
 }
 
-static void put_lines(struct crier_buf *buf, struct crier_slice prefix, struct crier_slice text)
+static char *put(char *to, struct crier_slice bytes)
+{
+    if (bytes.len > 0)
+        memcpy(to, bytes.data, bytes.len);
+    return to + bytes.len;
+}
+
+static char *put_lines(char *to, struct crier_slice prefix, struct crier_slice text)
 {
     struct crier_slice line;
     bool more;
 
     do {
         more = next_line(&text, &line);
-        crier_buf_append(buf, prefix);
-        crier_buf_append(buf, line);
-        crier_buf_byte(buf, '\n');
+        to = put(to, prefix);
+        to = put(to, line);
+        *to++ = '\n';
     } while (more);
+    return to;
 }
 
 static bool one_line(struct crier_slice text)
@@ -98,6 +107,15 @@ static size_t decimal_size(uint32_t value)
     return size;
 }
 
+static char *put_decimal(char *to, uint32_t value)
+{
+    char *end = to + decimal_size(value);
+
+    for (char *at = end; at > to; value /= 10)
+        *--at = (char)('0' + value % 10);
+    return end;
+}
+
 size_t crier_event_size(const struct crier_event *event)
 {
     size_t size = 0;
@@ -115,39 +133,63 @@ size_t crier_event_size(const struct crier_event *event)
     return size;
 }
 
+static int check(const struct crier_event *event)
+{
+    return one_line(event->type) && one_line(event->id) ? 0 : -EINVAL;
+}
+
+size_t crier_event_write(const struct crier_event *event, char *to)
+{
+    char *start = to;
+    size_t id_at;
+
+    if (event->comment.len > 0)
+        to = put_lines(to, comment_prefix, event->comment);
+    if (event->flags & CRIER_RETRY) {
+        to = put(to, retry_prefix);
+        to = put_decimal(to, event->retry_ms);
+        *to++ = '\n';
+    }
+    if (has_type(event))
+        to = put_lines(to, type_prefix, event->type);
+    id_at = (size_t)(to - start);
+    if (has_id(event))
+        to = put_lines(to, id_prefix, event->id);
+    if (has_data(event)) {
+        to = put_lines(to, data_prefix, event->data);
+        *to++ = '\n';
+    }
+    assert((size_t)(to - start) == crier_event_size(event));
+    return id_at;
+}
+
 int crier_event_append(struct crier_buf *buf,
                        const struct crier_event *event,
                        size_t *ret_id_at)
 {
-    size_t size, start, id_at;
+    size_t size = crier_event_size(event), id_at;
 
-    if (!one_line(event->type))
+    if (check(event) < 0)
         return -EINVAL;
-    if (!one_line(event->id))
-        return -EINVAL;
-    size = crier_event_size(event);
     if (crier_buf_reserve(buf, size) < 0)
         return -ENOMEM;
-
-    start = buf->len;
-    if (event->comment.len > 0)
-        put_lines(buf, comment_prefix, event->comment);
-    if (event->flags & CRIER_RETRY) {
-        crier_buf_append(buf, retry_prefix);
-        crier_buf_u64(buf, event->retry_ms);
-        crier_buf_byte(buf, '\n');
-    }
-    if (has_type(event))
-        put_lines(buf, type_prefix, event->type);
-    id_at = buf->len - start;
-    if (has_id(event))
-        put_lines(buf, id_prefix, event->id);
-    if (has_data(event)) {
-        put_lines(buf, data_prefix, event->data);
-        crier_buf_byte(buf, '\n');
-    }
-    assert(buf->len - start == size);
+    id_at = crier_event_write(event, buf->data + buf->len);
+    buf->len += size;
     if (ret_id_at)
         *ret_id_at = id_at;
+    return 0;
+}
+
+int crier_event_encode(const struct crier_event *event, char *buf, size_t cap, size_t *ret_len)
+{
+    size_t size = crier_event_size(event);
+
+    if (check(event) < 0)
+        return CRIER_EINVAL;
+    if (size > cap)
+        return CRIER_EMSGSIZE;
+    crier_event_write(event, buf);
+    if (ret_len)
+        *ret_len = size;
     return 0;
 }

@@ -16,4 +16,8 @@ int crier_event_append(struct crier_buf *buf,
                        const struct crier_event *event,
                        size_t *ret_id_at) CRIER_MUST_CHECK;
 
+/* Writes an event without CR, LF or NUL in id and type where there is room for
+ * crier_event_size() bytes. Returns where an `id:` line belongs, counted from `to`. */
+size_t crier_event_write(const struct crier_event *event, char *to);
+
 #endif

@@ -11,7 +11,9 @@
  *               data: {"id":...}
  *                                  a blank line ends it; there is no `event:` line
  *
- * Both only append; out of memory is sticky in the buffer (crier_buf_error).
+ *     data      its data alone, lines joined by LF
+ *
+ * All only append; out of memory is sticky in the buffer (crier_buf_error).
  */
 #ifndef CRIER_EVENT_RENDER_H
 #define CRIER_EVENT_RENDER_H
@@ -30,5 +32,9 @@ struct crier_render_fields {
 
 void crier_render_json(struct crier_buf *buf, const struct crier_render_fields *fields);
 void crier_render_envelope(struct crier_buf *buf, const struct crier_render_fields *fields);
+
+void crier_render_data(struct crier_buf *buf, struct crier_slice sse);
+/* The event's retry; false: it has none. */
+bool crier_render_retry(struct crier_slice sse, uint32_t *ret_ms);
 
 #endif

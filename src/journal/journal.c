@@ -185,8 +185,9 @@ bool crier_filter_type(const struct crier_filter *filter, struct crier_slice typ
     return false;
 }
 
-static bool
-filter_topic(const struct crier_filter *filter, struct crier_slice topic, uint64_t hash)
+bool crier_filter_topic(const struct crier_filter *filter,
+                        struct crier_slice topic,
+                        uint64_t hash)
 {
     for (size_t i = 0; i < filter->topic_count; i++) {
         if (filter->topic_hashes[i] == hash && crier_slice_eq(filter->topics[i], topic))
@@ -200,7 +201,7 @@ bool crier_filter_match(const struct crier_filter *filter, const struct crier_re
     if (!crier_filter_type(filter, record->type))
         return false;
     for (size_t i = 0; i < record->topic_count; i++) {
-        if (filter_topic(filter, record->topics[i], record->topic_hashes[i]))
+        if (crier_filter_topic(filter, record->topics[i], record->topic_hashes[i]))
             return true;
     }
     return false;

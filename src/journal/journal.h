@@ -149,6 +149,10 @@ struct crier_filter {
 };
 
 bool crier_filter_type(const struct crier_filter *filter, struct crier_slice type);
+/* Is it a topic of the filter? */
+bool crier_filter_topic(const struct crier_filter *filter,
+                        struct crier_slice topic,
+                        uint64_t hash);
 /* Does the event match (topic and type)? */
 bool crier_filter_match(const struct crier_filter *filter, const struct crier_record *record);
 

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A hub is a journal, a clock and a count of those who use it: the caller, servers, streams and
+ * readers. It has no thread: publishing lets history age, and so does whoever reads or asks,
+ * once a second.
+ *
+ * Two hubs know nothing of each other; each draws its own hash key and epoch (the part of its
+ * ids by which those of another life are told).
+ *
+ * Threads: all is set when it is made but for `refs` and `aged_ms`; the journal takes care of
+ * itself.
+ */
+#include "local/hub.h"
+
+#include "base/mem.h"
+#include "base/options.h"
+#include "hub/topic.h"
+#include "net/sys.h"
+#include <limits.h>
+
+enum { AGE_EVERY_MS = 1000, TOPICS_DEFAULT = 100, EPOCHS = 999 };
+
+/* ---- life -------------------------------------------------------------------------------- */
+
+struct crier_hub *crier_hub_ref(struct crier_hub *hub)
+{
+    if (hub)
+        atomic_fetch_add_explicit(&hub->refs, 1, memory_order_relaxed);
+    return hub;
+}
+
+struct crier_hub *crier_hub_unref(struct crier_hub *hub)
+{
+    if (hub && atomic_fetch_sub_explicit(&hub->refs, 1, memory_order_acq_rel) == 1) {
+        crier_journal_free(hub->journal);
+        crier_mem_free(hub->mem, hub);
+    }
+    return NULL;
+}
+
+struct crier_now crier_hub_now(const struct crier_hub *hub)
+{
+    return hub->clock ? hub->clock->read(hub->clock->ctx) : crier_sys_now();
+}
+
+void crier_hub_age(struct crier_hub *hub, struct crier_now now)
+{
+    uint64_t last = atomic_load_explicit(&hub->aged_ms, memory_order_relaxed);
+
+    if (now.boot_ms < last + AGE_EVERY_MS)
+        return;
+    /* One of those who come at the same moment is enough. */
+    if (atomic_compare_exchange_strong_explicit(&hub->aged_ms, &last, now.boot_ms,
+                                                memory_order_relaxed, memory_order_relaxed))
+        crier_journal_trim(hub->journal, now);
+}
+
+/* No limit of a hub can be switched off. */
+static bool read_limit(int64_t option, uint64_t *ret_limit)
+{
+    *ret_limit = (uint64_t)option;
+    return option >= 0;
+}
+
+static bool read_limits(const struct crier_hub_options *options,
+                        struct crier_journal_limits *ret_limits)
+{
+    struct crier_journal_limits limits;
+
+    if (!read_limit(options->history_events, &limits.max_events) ||
+        !read_limit(options->history_bytes, &limits.max_bytes) ||
+        !read_limit(options->history_age_ms, &limits.max_age_ms) ||
+        !read_limit(options->keep_bytes, &limits.kept_bytes) ||
+        !read_limit(options->unread_bytes, &limits.unread_bytes) ||
+        !read_limit(options->lap_ms, &limits.lap_ms) ||
+        !read_limit(options->max_event_bytes, &limits.max_event_bytes) ||
+        !read_limit(options->max_keys, &limits.max_keys) ||
+        !read_limit(options->key_age_ms, &limits.key_age_ms) ||
+        !read_limit(options->max_floors, &limits.max_floors))
+        return false;
+    *ret_limits = crier_journal_limits_filled(&limits);
+    return true;
+}
+
+static int start_journal(struct crier_hub *hub)
+{
+    struct crier_now now = crier_hub_now(hub);
+    uint32_t epoch;
+    int r;
+
+    r = crier_sys_random(&hub->hash_key, sizeof(hub->hash_key));
+    if (r == 0)
+        r = crier_sys_random(&epoch, sizeof(epoch));
+    if (r < 0)
+        return r;
+    atomic_init(&hub->refs, 1);
+    atomic_init(&hub->aged_ms, now.boot_ms);
+    return crier_journal_new_memory(hub->mem, &hub->hash_key, &hub->limits, 1 + epoch % EPOCHS,
+                                    now, &hub->journal);
+}
+
+struct crier_hub *crier_hub_new_with(const struct crier_hub_options *options)
+{
+    struct crier_hub_options o;
+    struct crier_journal_limits limits;
+
+    crier_options_read(&o, sizeof(o), options);
+    if (!read_limits(&o, &limits))
+        return NULL;
+
+    const struct crier_mem *mem = o.mem ? o.mem : &crier_mem_libc;
+    struct crier_hub *hub = crier_mem_zalloc(mem, sizeof(*hub));
+    if (!hub)
+        return NULL;
+    hub->mem = mem;
+    hub->clock = o.clock;
+    hub->limits = limits;
+    if (start_journal(hub) < 0)
+        return crier_mem_free(mem, hub);
+    return hub;
+}
+
+struct crier_hub *crier_hub_free(struct crier_hub *hub)
+{
+    return crier_hub_unref(hub);
+}
+
+/* ---- topics and counters ----------------------------------------------------------------- */
+
+int crier_hub_forget(struct crier_hub *hub, struct crier_slice topic)
+{
+    if (!hub)
+        return CRIER_ENOMEM;
+    if (crier_topic_fault(topic))
+        return CRIER_EINVAL;
+    crier_journal_forget(hub->journal, topic, crier_hub_now(hub));
+    return 0;
+}
+
+struct listing {
+    bool (*fn)(void *ctx, const struct crier_topic_info *info);
+    void *ctx;
+    int count, limit;
+};
+
+static bool list_topic(void *ctx, const struct crier_topic_info *info)
+{
+    struct listing *listing = ctx;
+    struct crier_topic_info shown = *info;
+    char name[CRIER_TOPIC_BYTES + 1];
+
+    /* The journal's name has no NUL behind it. */
+    memcpy(name, info->name.data, info->name.len);
+    name[info->name.len] = '\0';
+    shown.name.data = name;
+    listing->count++;
+    return listing->fn(listing->ctx, &shown) && listing->count < listing->limit;
+}
+
+int crier_hub_topics(struct crier_hub *hub,
+                     struct crier_slice prefix,
+                     struct crier_slice after,
+                     size_t limit,
+                     bool (*fn)(void *ctx, const struct crier_topic_info *info),
+                     void *ctx)
+{
+    struct listing listing = {fn, ctx, 0, TOPICS_DEFAULT};
+
+    if (!hub)
+        return CRIER_ENOMEM;
+    if (limit)
+        listing.limit = limit < INT_MAX ? (int)limit : INT_MAX;
+    crier_hub_age(hub, crier_hub_now(hub));
+    crier_journal_topics(hub->journal, prefix, after, list_topic, &listing);
+    return listing.count;
+}
+
+int crier_hub_stats_with(struct crier_hub *hub, size_t size, struct crier_hub_stats *ret_stats)
+{
+    struct crier_journal_stats now;
+    struct crier_hub_stats stats;
+
+    if (!hub)
+        return CRIER_ENOMEM;
+    crier_hub_age(hub, crier_hub_now(hub));
+    crier_journal_get_stats(hub->journal, &now);
+    stats = (struct crier_hub_stats){.events = now.events,
+                                     .bytes = now.bytes,
+                                     .topics = now.topics,
+                                     .published = now.appended,
+                                     .duplicates = now.duplicates,
+                                     .evicted = now.evicted,
+                                     .expired = now.expired,
+                                     .forgotten = now.forgotten,
+                                     .first = now.first,
+                                     .last = now.last};
+    /* A caller of a later release knows more counters: they are 0. */
+    if (size > sizeof(stats))
+        memset((char *)ret_stats + sizeof(stats), 0, size - sizeof(stats));
+    memcpy(ret_stats, &stats, size < sizeof(stats) ? size : sizeof(stats));
+    return 0;
+}

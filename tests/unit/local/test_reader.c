@@ -1,0 +1,5 @@
+#include "local_support.h"
+int main(void)
+{
+    return 0;
+}
