@@ -114,12 +114,12 @@ enum {
     CRIER_CURSOR_LAPPED = 2,
 };
 
-/* A reader that sleeps until an event it may want is appended: it holds no place and nothing of
- * history. Zeroed; only or interest, wake and wake_ctx set; then crier_journal_watch. */
+/* A reader that sleeps until an event it may want is appended: it holds no place and nothing
+ * of history. Zeroed; only or interest, wake and wake_ctx set; then crier_journal_watch. */
 struct crier_watch {
     uint64_t only; /* the hash of its one topic; 0: interest says */
     struct crier_interest interest;
-    /* Called once, when it is roused, in any thread and under the mutex: it must only signal. */
+    /* Called once, when it is roused, in any thread, under the mutex: it must only signal. */
     void (*wake)(void *ctx);
     void *wake_ctx;
     _Atomic bool asleep;

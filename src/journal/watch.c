@@ -113,9 +113,9 @@ void crier_memory_unwatch(struct crier_journal *journal, struct crier_watch *wat
 
 static void rouse(struct crier_watches *watches, struct crier_watch *watch, uint64_t from)
 {
-    /* In this order: who finds itself awake has been told, and can take that back. */
-    watch->wake(watch->wake_ctx);
+    /* In this order: who is told finds itself awake, however late this thread goes on. */
     leave(watches, watch, from);
+    watch->wake(watch->wake_ctx);
 }
 
 static void rouse_topic(struct crier_watches *watches, uint64_t hash, uint64_t from)

@@ -15,9 +15,9 @@
  *
  * The descriptor, once it was asked for:
  *
- *     awake, readable --next() is at the end: drain, crier_journal_watch--> asleep, not readable
- *           ^                                                                  |
- *           '------------- an append, in any thread: wake() -------------------'
+ *     awake, readable --next() at the end: crier_journal_watch, drain--> asleep, not readable
+ *           ^                                                               |
+ *           '------------- an append, in any thread: wake() ----------------'
  *
  * Invariants
  *   (1) with a descriptor: it is readable, or the watch is asleep, or an appender is about to
@@ -334,13 +334,22 @@ static int read_on(struct crier_reader *reader, struct crier_now now)
     return moved || scan.looks ? 0 : CRIER_EMPTY;
 }
 
-/* At the end. false: something has come meanwhile. */
+static bool is_asleep(const struct crier_reader *reader)
+{
+    return atomic_load_explicit(&reader->watch.asleep, memory_order_acquire);
+}
+
+/* At the end. false: something has come meanwhile. The descriptor is drained once it sleeps: by
+ * then no signal of the last sleep is on its way any more, and one of this sleep that went with
+ * them is given back. */
 static bool fall_asleep(struct crier_reader *reader)
 {
-    crier_wake_drain(&reader->wake);
     reader->watch.position = reader->position;
-    if (crier_journal_watch(reader->hub->journal, &reader->watch))
-        return true;
+    if (crier_journal_watch(reader->hub->journal, &reader->watch)) {
+        crier_wake_drain(&reader->wake);
+        if (is_asleep(reader))
+            return true;
+    }
     crier_wake_signal(&reader->wake);
     return false;
 }
@@ -388,7 +397,7 @@ int crier_reader_next(struct crier_reader *reader, struct crier_message *ret_mes
 
     struct crier_now now = crier_hub_now(reader->hub);
     crier_hub_age(reader->hub, now);
-    if (atomic_load_explicit(&reader->watch.asleep, memory_order_acquire))
+    if (is_asleep(reader))
         return CRIER_EMPTY;
     /* So far there was nothing for it while it slept. */
     if (reader->watch.position > reader->position)
