@@ -32,11 +32,14 @@
  *   (2) whether and where that bound is hit does not depend on how the input was split
  *   (3) failed is 0 or the error that every next() answers until end()
  *
- * Items borrow from the buffers (or from the input): they are emptied at the start of the next
- * call. What can fail: memory, the bound, and in strict mode the encoding.
+ * Items borrow from the buffers, which are emptied at the start of the next call. What is handed
+ * out has a NUL behind it, which no length counts: type, ids and comments get one when they are
+ * stored, the data in place of its last LF.  What can fail: memory, the bound, and in strict mode the encoding.
  */
 #include "event/parse.h"
 
+#include "base/mem.h"
+#include "base/options.h"
 #include "base/utf8.h"
 #include <assert.h>
 
@@ -46,6 +49,24 @@ enum {
 };
 
 static const char bom[3] = "\xEF\xBB\xBF";
+
+/* ---- texts ---- */
+
+/* Puts the NUL behind it. 0, -ENOMEM. */
+static int terminate(struct crier_buf *buf)
+{
+    crier_buf_byte(buf, '\0');
+    if (crier_buf_error(buf) < 0)
+        return -ENOMEM;
+    buf->len--;
+    return 0;
+}
+
+/* What has never been stored is empty, not absent. */
+static struct crier_slice text_of(const struct crier_buf *buf)
+{
+    return buf->len > 0 ? crier_buf_slice(buf) : CRIER_SLICE("");
+}
 
 /* ---- block ---- */
 
@@ -71,8 +92,7 @@ static int check_size(const struct crier_parser *p, size_t line)
 /* P11. 0: *ret_item is filled; CRIER_MORE: there is nothing to tell. */
 static int dispatch(struct crier_parser *p, struct crier_item *ret_item)
 {
-    struct crier_slice data = crier_buf_slice(&p->data);
-    struct crier_slice type = crier_buf_slice(&p->type);
+    size_t len = p->data.len;
 
     if (p->own_id) {
         struct crier_buf old = p->last_id;
@@ -80,19 +100,20 @@ static int dispatch(struct crier_parser *p, struct crier_item *ret_item)
         p->last_id = p->id_buffer;
         p->id_buffer = old;
     }
-    if (data.len == 0 && !p->own_id) {
+    if (len == 0 && !p->own_id) {
         clear_block(p);
         return CRIER_MORE;
     }
     *ret_item = (struct crier_item){
-        .kind = data.len > 0 ? CRIER_ITEM_EVENT : CRIER_ITEM_ID,
-        .id = crier_buf_slice(&p->last_id),
+        .kind = len > 0 ? CRIER_ITEM_EVENT : CRIER_ITEM_ID,
+        .id = text_of(&p->last_id),
         .own_id = p->own_id,
         .line = p->block_line,
     };
-    if (data.len > 0) {
-        ret_item->data = crier_slice_sub(data, 0, data.len - 1); /* but for the last LF */
-        ret_item->type = type.len > 0 ? type : CRIER_SLICE("message");
+    if (len > 0) {
+        p->data.data[len - 1] = '\0'; /* the last LF is none of it */
+        ret_item->data = (struct crier_slice){p->data.data, len - 1};
+        ret_item->type = p->type.len > 0 ? crier_buf_slice(&p->type) : CRIER_SLICE("message");
     }
     p->clear_pending = true;
     return 0;
@@ -104,9 +125,10 @@ static int set_field(struct crier_parser *p, struct crier_buf *field, struct cri
 {
     p->block_open = true;
     crier_utf8_repair(field, value);
-    if (field == &p->data)
-        crier_buf_byte(field, '\n');
     /* A repair makes up to three bytes of one: take_line will see it. */
+    if (field != &p->data)
+        return terminate(field);
+    crier_buf_byte(field, '\n');
     return crier_buf_error(field);
 }
 
@@ -127,7 +149,7 @@ item_start(struct crier_parser *p, enum crier_item_kind kind, struct crier_item 
 {
     *item = (struct crier_item){
         .kind = kind,
-        .id = crier_buf_slice(&p->last_id),
+        .id = text_of(&p->last_id),
         .line = p->block_line,
     };
 }
@@ -172,7 +194,7 @@ use_comment(struct crier_parser *p, struct crier_slice text, struct crier_item *
         return CRIER_MORE;
     crier_buf_clear(&p->comment);
     crier_utf8_repair(&p->comment, text);
-    if (crier_buf_error(&p->comment) < 0)
+    if (terminate(&p->comment) < 0)
         return -ENOMEM;
     item_start(p, CRIER_ITEM_COMMENT, ret_item);
     ret_item->comment = crier_buf_slice(&p->comment);
@@ -277,8 +299,14 @@ int crier_parser_init(struct crier_parser *p,
     crier_buf_init(&p->id_buffer, mem);
     crier_buf_init(&p->last_id, mem);
     crier_buf_init(&p->comment, mem);
+    if (!last_id.len)
+        return 0;
     crier_buf_append(&p->last_id, last_id);
-    return crier_buf_error(&p->last_id);
+    if (terminate(&p->last_id) < 0) {
+        crier_buf_deinit(&p->last_id);
+        return -ENOMEM;
+    }
+    return 0;
 }
 
 void crier_parser_deinit(struct crier_parser *p)
@@ -290,6 +318,36 @@ void crier_parser_deinit(struct crier_parser *p)
     crier_buf_deinit(&p->last_id);
     crier_buf_deinit(&p->comment);
     p->input = (struct crier_slice){NULL, 0};
+}
+
+/* An id that no stream can have given is none to go on after. */
+static bool is_id(struct crier_slice id)
+{
+    return crier_slice_find_eol(id) == id.len && crier_slice_find(id, '\0') == id.len;
+}
+
+struct crier_parser *crier_parser_new_with(const struct crier_parser_options *options)
+{
+    const unsigned known = CRIER_PARSER_COMMENTS | CRIER_PARSER_STRICT;
+    struct crier_parser_options o;
+
+    crier_options_read(&o, sizeof(o), options);
+    if (o.max_event_bytes < 0 || (o.flags & ~known) || !is_id(o.last_id))
+        return NULL;
+
+    const struct crier_mem *mem = o.mem ? o.mem : &crier_mem_libc;
+    struct crier_parser *p = crier_mem_alloc(mem, sizeof(*p));
+    if (p && crier_parser_init(p, mem, (size_t)o.max_event_bytes, o.flags, o.last_id) < 0)
+        return crier_mem_free(mem, p);
+    return p;
+}
+
+struct crier_parser *crier_parser_free(struct crier_parser *p)
+{
+    if (!p)
+        return NULL;
+    crier_parser_deinit(p);
+    return crier_mem_free(p->mem, p);
 }
 
 int crier_parser_feed(struct crier_parser *p, struct crier_slice bytes)
@@ -363,5 +421,5 @@ int crier_parser_end(struct crier_parser *p)
 
 struct crier_slice crier_parser_last_id(const struct crier_parser *p)
 {
-    return p ? crier_buf_slice(&p->last_id) : (struct crier_slice){NULL, 0};
+    return p ? text_of(&p->last_id) : (struct crier_slice){NULL, 0};
 }

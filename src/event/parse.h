@@ -19,7 +19,7 @@ struct crier_parser {
 };
 
 /* max_bytes 0: 1 MiB. last_id seeds the id buffer (as browsers do on reconnect, P13). 0,
- * -ENOMEM. */
+ * -ENOMEM: there is nothing to deinit. */
 int crier_parser_init(struct crier_parser *p,
                       const struct crier_mem *mem,
                       size_t max_bytes,

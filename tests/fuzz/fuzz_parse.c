@@ -7,7 +7,7 @@
  *     the rest     the stream
  *
  * What must hold: the account of the stream is the same whole, byte by byte and in random
- * splits; all texts are well-formed; an event written again reads as the same event.
+ * splits; all texts are well-formed and end before a NUL; an event written again reads as the same event.
  */
 #include "fuzz.h"
 
@@ -28,6 +28,7 @@ struct setup {
 static void tell(struct crier_buf *out, struct crier_slice text)
 {
     FUZZ_CHECK(crier_utf8_valid(text));
+    FUZZ_CHECK(!text.data || text.data[text.len] == '\0');
     crier_buf_u64(out, text.len);
     crier_buf_byte(out, ':');
     crier_buf_append(out, text);

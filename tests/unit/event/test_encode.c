@@ -107,7 +107,8 @@ static void refusals(void **state)
         {"abcdefghijk\n", 12},
     };
     struct crier_buf buf;
-    size_t id_at = 999;
+    size_t id_at = 999, len = 777;
+    char room[100] = "!";
 
     crier_buf_init(&buf, &crier_mem_libc);
     crier_buf_append(&buf, S("kept"));
@@ -117,7 +118,12 @@ static void refusals(void **state)
 
         assert_int_equal(crier_event_append(&buf, &id, &id_at), -EINVAL);
         assert_int_equal(crier_event_append(&buf, &type, &id_at), -EINVAL);
+        assert_int_equal(crier_event_encode(&id, room, sizeof(room), &len), CRIER_EINVAL);
+        assert_int_equal(crier_event_encode(&type, room, sizeof(room), &len), CRIER_EINVAL);
+        assert_int_equal(crier_event_encode(&type, room, 0, &len), CRIER_EINVAL);
     }
+    assert_int_equal(room[0], '!');
+    assert_int_equal(len, 777);
     assert_slice_is(crier_buf_slice(&buf), "kept");
     assert_int_equal(crier_buf_error(&buf), 0);
     assert_int_equal(id_at, 999);
@@ -156,9 +162,11 @@ static void normalise(struct crier_buf *buf, struct crier_slice data)
     }
 }
 
-/* Feeds sse in two parts and checks that exactly `event` comes out. */
+/* Feeds sse, first `cut` bytes and then `step` at a time, and checks that exactly `event` comes
+ * out. */
 static void assert_parsed(struct crier_slice sse,
                           size_t cut,
+                          size_t step,
                           const struct crier_event *event,
                           struct crier_slice data)
 {
@@ -166,11 +174,13 @@ static void assert_parsed(struct crier_slice sse,
     struct crier_item item = {0};
     int events = 0, r;
     uint32_t retry_ms = 77;
+    size_t at = 0, n = cut;
 
     assert_int_equal(crier_parser_init(&p, &crier_mem_libc, 0, 0, S("seed")), 0);
-    for (int part = 0; part < 2; part++) {
-        crier_parser_feed(&p, part == 0 ? crier_slice_sub(sse, 0, cut)
-                                        : crier_slice_sub(sse, cut, SIZE_MAX));
+    do {
+        crier_parser_feed(&p, crier_slice_sub(sse, at, n));
+        at += n;
+        n = step;
         while ((r = crier_parser_next(&p, &item)) == 0) {
             if (item.kind == CRIER_ITEM_RETRY) {
                 retry_ms = item.retry_ms;
@@ -184,7 +194,7 @@ static void assert_parsed(struct crier_slice sse,
             assert_slice_equal(item.id, item.own_id ? event->id : S("seed"));
         }
         assert_int_equal(r, CRIER_MORE);
-    }
+    } while (at < sse.len);
     assert_int_equal(events, (event->flags & CRIER_DATA) ? 1 : 0);
     assert_int_equal(retry_ms, (event->flags & CRIER_RETRY) ? event->retry_ms : 77);
     /* What has no data has no blank line: an id or a type is then left unfinished. */
@@ -196,12 +206,36 @@ static void assert_parsed(struct crier_slice sse,
     crier_parser_deinit(&p);
 }
 
-/* Invariant: what was encoded comes out of the parser, whole and cut at every byte. */
+/* crier_event_encode() right before a page nobody may touch. */
+static void assert_encodes(struct test_guard *guard,
+                           const struct crier_event *event,
+                           struct crier_slice expected)
+{
+    char *end = guard->pages + guard->total - guard->page, *to = end - expected.len;
+    size_t len = 777;
+
+    if (expected.len > 0) {
+        to[0] = '!';
+        assert_int_equal(crier_event_encode(event, to, expected.len - 1, &len), CRIER_EMSGSIZE);
+        assert_int_equal(len, 777);
+        assert_int_equal(to[0], '!');
+    }
+    assert_int_equal(crier_event_encode(event, to, expected.len, &len), 0);
+    assert_int_equal(len, expected.len);
+    assert_slice_equal(((struct crier_slice){to, len}), expected);
+    assert_int_equal(crier_event_encode(event, to - 1, expected.len + 1, NULL), 0);
+    assert_slice_equal(((struct crier_slice){to - 1, len}), expected);
+}
+
+/* Invariant: what was encoded comes out of the parser, whole, cut at every byte, and byte by
+ * byte. The public call writes the same, up to the last byte there is room for. */
 static void round_trip(void **state)
 {
     struct crier_rng rng = {test_seed("round_trip")};
     struct crier_buf sse, data;
+    struct test_guard guard;
 
+    test_guard_init(&guard, 4096);
     crier_buf_init(&sse, &crier_mem_libc);
     crier_buf_init(&data, &crier_mem_libc);
     for (int round = 0; round < 1500; round++) {
@@ -223,12 +257,15 @@ static void round_trip(void **state)
         crier_buf_clear(&data);
         assert_int_equal(crier_event_append(&sse, &e, NULL), 0);
         assert_int_equal(sse.len, crier_event_size(&e));
+        assert_encodes(&guard, &e, crier_buf_slice(&sse));
         if (e.flags & CRIER_DATA)
             normalise(&data, e.data);
         for (size_t cut = 0; cut <= sse.len; cut++)
-            assert_parsed(crier_buf_slice(&sse), cut, &e, crier_buf_slice(&data));
+            assert_parsed(crier_buf_slice(&sse), cut, SIZE_MAX / 2, &e, crier_buf_slice(&data));
+        assert_parsed(crier_buf_slice(&sse), 1, 1, &e, crier_buf_slice(&data));
     }
     crier_buf_deinit(&sse);
+    test_guard_deinit(&guard);
     crier_buf_deinit(&data);
 }
 

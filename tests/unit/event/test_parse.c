@@ -30,8 +30,25 @@ tell_text(struct crier_buf *out, const char *open, struct crier_slice text, cons
     crier_buf_append(out, crier_slice_of(close));
 }
 
+/* Each text that is there has a NUL behind it, in memory that is the parser's. */
+static void check_texts(const struct crier_item *item)
+{
+    const struct crier_slice texts[] = {item->data, item->type, item->id, item->comment};
+    bool event = item->kind == CRIER_ITEM_EVENT;
+
+    for (size_t i = 0; i < 4; i++) {
+        if (texts[i].data)
+            assert_int_equal(texts[i].data[texts[i].len], '\0');
+    }
+    assert_non_null(item->id.data);
+    assert_int_equal(item->data.data != NULL, event);
+    assert_int_equal(item->type.data != NULL, event);
+    assert_int_equal(item->comment.data != NULL, item->kind == CRIER_ITEM_COMMENT);
+}
+
 static void tell_item(struct crier_buf *out, const struct crier_item *item)
 {
+    check_texts(item);
     switch (item->kind) {
     case CRIER_ITEM_EVENT:
         crier_buf_append(out, item->type);
@@ -546,6 +563,96 @@ static void amortised(void **state)
     assert_int_equal(t.alive, 0);
 }
 
+/* ---- the public handle ---- */
+
+static void handle(void **state)
+{
+    struct crier_parser_options o = {.flags = CRIER_PARSER_COMMENTS | CRIER_PARSER_STRICT,
+                                     .last_id = S("7"),
+                                     .max_event_bytes = 40};
+    struct crier_parser *p = crier_parser_new_with(&o);
+    struct crier_item item;
+
+    assert_non_null(p);
+    assert_slice_is(crier_parser_last_id(p), "7");
+    assert_int_equal(crier_parser_last_id(p).data[1], '\0');
+    assert_int_equal(crier_parser_feed(p, S(":c\ndata:x\n\n")), 0);
+    assert_int_equal(crier_parser_feed(p, S("data:y\n\n")), CRIER_EBUSY);
+    assert_int_equal(crier_parser_next(p, &item), 0);
+    assert_slice_is(item.comment, "c");
+    assert_int_equal(crier_parser_next(p, &item), 0);
+    assert_slice_is(item.data, "x");
+    assert_slice_is(item.id, "7");
+    assert_int_equal(crier_parser_next(p, &item), CRIER_MORE);
+    assert_int_equal(crier_parser_feed(p, S("data:\xff\n")), 0);
+    assert_int_equal(crier_parser_next(p, &item), CRIER_EILSEQ);
+    assert_int_equal(crier_parser_end(p), CRIER_PARTIAL);
+    assert_int_equal(crier_parser_feed(p, S("data:0123456789012345678901234567890123456789\n")),
+                     0);
+    assert_int_equal(crier_parser_next(p, &item), CRIER_EMSGSIZE);
+    assert_null(crier_parser_free(p));
+
+    /* All defaults: no comments, ill-formed UTF-8 repaired, 1 MiB. */
+    p = crier_parser_new_with(NULL);
+    assert_non_null(p);
+    assert_slice_is(crier_parser_last_id(p), "");
+    assert_non_null(crier_parser_last_id(p).data);
+    assert_int_equal(crier_parser_feed(p, S(":c\ndata:\xff\n\n")), 0);
+    assert_int_equal(crier_parser_next(p, &item), 0);
+    assert_slice_is(item.data, FFFD);
+    crier_parser_free(p);
+    p = crier_parser_new(.last_id = S("8"));
+    assert_slice_is(crier_parser_last_id(p), "8");
+    crier_parser_free(p);
+}
+
+/* What is not valid makes no parser; of an older release's options only its part is read. */
+static void handle_options(void **state)
+{
+    struct crier_parser_options o = {.max_event_bytes = CRIER_OFF};
+
+    assert_null(crier_parser_new_with(&o));
+    assert_null(crier_parser_new(.max_event_bytes = -2));
+    assert_null(crier_parser_new(.flags = 4));
+    assert_null(crier_parser_new(.last_id = S("a\nb")));
+    assert_null(crier_parser_new(.last_id = S("\r")));
+    assert_null(crier_parser_new(.last_id = S("a\0")));
+    o = (struct crier_parser_options){.max_event_bytes = 10, .flags = 4};
+    o.size = offsetof(struct crier_parser_options, flags);
+    struct crier_parser *p = crier_parser_new_with(&o);
+    assert_non_null(p);
+    assert_int_equal(p->max_bytes, 10);
+    crier_parser_free(p);
+}
+
+static void null_handle(void **state)
+{
+    struct crier_item item;
+
+    assert_null(crier_parser_free(NULL));
+    assert_int_equal(crier_parser_feed(NULL, S("x")), CRIER_ENOMEM);
+    assert_int_equal(crier_parser_next(NULL, &item), CRIER_ENOMEM);
+    assert_int_equal(crier_parser_end(NULL), CRIER_ENOMEM);
+    assert_null(crier_parser_last_id(NULL).data);
+}
+
+static int make_handle(const struct crier_mem *mem, void *ctx)
+{
+    struct crier_parser *p =
+        crier_parser_new(.mem = mem,
+                         .last_id = S("0123456789012345678901"
+                                      "234567890123456789012345678901234567890123"));
+    int r = p ? 0 : CRIER_ENOMEM;
+
+    crier_parser_free(p);
+    return r;
+}
+
+static void handle_out_of_memory(void **state)
+{
+    assert_int_equal(test_mem_torture(make_handle, NULL), 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -565,6 +672,10 @@ int main(void)
         cmocka_unit_test(guard_page),
         cmocka_unit_test(out_of_memory),
         cmocka_unit_test(amortised),
+        cmocka_unit_test(handle),
+        cmocka_unit_test(handle_options),
+        cmocka_unit_test(null_handle),
+        cmocka_unit_test(handle_out_of_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,13 +111,40 @@ static void out_of_memory(void **state)
     assert_true(test_mem_torture(render, NULL) > 1);
 }
 
+/* Invariant: the data comes back as it reads, and only a real retry line is one. */
+static void fields_back(void **state)
+{
+    struct crier_event event = {.data = S("retry: 1\n\ndata: x\n"),
+                                .comment = S("retry: 2"),
+                                .retry_ms = 4000000000,
+                                .flags = CRIER_RETRY};
+    struct crier_buf sse, data;
+    uint32_t retry_ms = 7;
+
+    crier_buf_init(&sse, &crier_mem_libc);
+    crier_buf_init(&data, &crier_mem_libc);
+    assert_int_equal(crier_event_append(&sse, &event, NULL), 0);
+    crier_render_data(&data, crier_buf_slice(&sse));
+    assert_slice_equal(crier_buf_slice(&data), event.data);
+    assert_true(crier_render_retry(crier_buf_slice(&sse), &retry_ms));
+    assert_int_equal(retry_ms, 4000000000);
+
+    crier_buf_clear(&data);
+    retry_ms = 7;
+    crier_render_data(&data, S("data: \n\n"));
+    assert_int_equal(data.len, 0);
+    assert_false(crier_render_retry(S("event: t\nid: 1\ndata: retry: 5\n\n"), &retry_ms));
+    assert_int_equal(retry_ms, 7);
+    crier_buf_deinit(&sse);
+    crier_buf_deinit(&data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(layout),
-        cmocka_unit_test(hostile_bytes),
-        cmocka_unit_test(envelope_parses),
-        cmocka_unit_test(out_of_memory),
+        cmocka_unit_test(layout),          cmocka_unit_test(hostile_bytes),
+        cmocka_unit_test(envelope_parses), cmocka_unit_test(out_of_memory),
+        cmocka_unit_test(fields_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
