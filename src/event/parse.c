@@ -32,9 +32,11 @@
  *   (2) whether and where that bound is hit does not depend on how the input was split
  *   (3) failed is 0 or the error that every next() answers until end()
  *
- * Items borrow from the buffers, which are emptied at the start of the next call. What is handed
- * out has a NUL behind it, which no length counts: type, ids and comments get one when they are
- * stored, the data in place of its last LF.  What can fail: memory, the bound, and in strict mode the encoding.
+ * Items borrow from the buffers, which are emptied at the start of the next call. What is
+ * handed out has a NUL behind it, which no length counts: type, ids and comments get one when
+ * they are stored, the data in place of its last LF.
+ *
+ * What can fail: memory, the bound, and in strict mode the encoding.
  */
 #include "event/parse.h"
 
