@@ -100,22 +100,30 @@ void crier_buf_u64(struct crier_buf *buf, uint64_t value)
     crier_buf_add(buf, digits + at, sizeof(digits) - at);
 }
 
+void crier_buf_vprintf(struct crier_buf *buf, const char *fmt, va_list args)
+{
+    va_list again;
+    int len;
+
+    va_copy(again, args);
+    len = vsnprintf(NULL, 0, fmt, args);
+    if (len < 0)
+        buf->failed = true; /* a wide character that cannot be converted, and its like */
+    /* vsnprintf ends in a NUL: it needs room for one more, which then belongs to nobody. */
+    else if (crier_buf_reserve(buf, (size_t)len + 1) == 0) {
+        vsnprintf(buf->data + buf->len, (size_t)len + 1, fmt, again);
+        buf->len += (size_t)len;
+    }
+    va_end(again);
+}
+
 void crier_buf_printf(struct crier_buf *buf, const char *fmt, ...)
 {
     va_list args;
-    int len;
 
     va_start(args, fmt);
-    len = vsnprintf(NULL, 0, fmt, args);
+    crier_buf_vprintf(buf, fmt, args);
     va_end(args);
-    assert(len >= 0); /* only a bad format fails, and formats are literals */
-    /* vsnprintf ends in a NUL: it needs room for one more, which then belongs to nobody. */
-    if (len < 0 || crier_buf_reserve(buf, (size_t)len + 1) < 0)
-        return;
-    va_start(args, fmt);
-    vsnprintf(buf->data + buf->len, (size_t)len + 1, fmt, args);
-    va_end(args);
-    buf->len += (size_t)len;
 }
 
 static bool json_plain(char c)

@@ -38,6 +38,7 @@ void crier_buf_add(struct crier_buf *buf, const void *bytes, size_t len);
 void crier_buf_byte(struct crier_buf *buf, char byte);
 void crier_buf_u64(struct crier_buf *buf, uint64_t value); /* decimal */
 void crier_buf_printf(struct crier_buf *buf, const char *fmt, ...) CRIER_PRINTF(2, 3);
+void crier_buf_vprintf(struct crier_buf *buf, const char *fmt, va_list args) CRIER_PRINTF(2, 0);
 /* Quoted and escaped (RFC 8259 7); text is valid UTF-8. */
 void crier_buf_json_string(struct crier_buf *buf, struct crier_slice text);
 /* The same without the quotes, for a string that is put together from parts. */

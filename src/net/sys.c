@@ -21,6 +21,13 @@ struct crier_now crier_sys_now(void)
     };
 }
 
+static struct crier_now read_clock(void *ctx)
+{
+    return crier_sys_now();
+}
+
+const struct crier_clock crier_sys_clock = {.read = read_clock};
+
 int crier_sys_random(void *bytes, size_t len)
 {
     char *at = bytes;
