@@ -384,6 +384,16 @@ void crier_fanout_finish(struct crier_fanout *fan, struct crier_follower *follow
     follower->finishing = true;
 }
 
+void crier_fanout_resume(struct crier_fanout *fan, struct crier_follower *follower)
+{
+    if (!follower->finishing)
+        return;
+    follower->finishing = false;
+    if (follower->state == CRIER_FOLLOWER_LAGGING && !follower->blocked && !follower->broken &&
+        crier_list_empty(&follower->node))
+        crier_list_push_back(&fan->round, &follower->node);
+}
+
 bool crier_follower_done(const struct crier_follower *follower)
 {
     return follower->state == CRIER_FOLLOWER_LIVE && !follower->blocked &&

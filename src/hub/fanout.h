@@ -148,6 +148,8 @@ bool crier_fanout_pump(struct crier_fanout *, struct crier_now now);
 /* The end is near: it gets the rest of the event that was begun, if one was, and nothing after
  * it. Not from inside a sink call. */
 void crier_fanout_finish(struct crier_fanout *, struct crier_follower *);
+/* Not the end after all: it goes on with what follows. */
+void crier_fanout_resume(struct crier_fanout *, struct crier_follower *);
 /* Has it got everything this fan-out has read? */
 bool crier_follower_done(const struct crier_follower *);
 /* Is everything sent that was begun (private bytes may go out)? */

@@ -188,7 +188,7 @@ void crier_notice_opening(struct crier_buf *buf,
 {
     size_t at = frame_begin(buf, dress);
 
-    if (dress.form != CRIER_FORM_NDJSON)
+    if (dress.form != CRIER_FORM_NDJSON && retry_ms)
         put_retry(buf, retry_ms);
     if (start->gap != CRIER_GAP_NONE) {
         put_gap(buf, dress.form, start, requested, wall_ms);
@@ -222,7 +222,7 @@ void crier_notice_heartbeat(struct crier_buf *buf, struct crier_dress dress)
 void crier_notice_end(struct crier_buf *buf, struct crier_dress dress, uint32_t retry_ms)
 {
     size_t at = frame_begin(buf, dress);
-    if (dress.form != CRIER_FORM_NDJSON)
+    if (dress.form != CRIER_FORM_NDJSON && retry_ms)
         put_retry(buf, retry_ms);
     frame_end(buf, dress, at);
     if (dress.chunked)

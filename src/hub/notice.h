@@ -27,8 +27,8 @@ crier_subscription_dress(const struct crier_subscription *subscription)
 void crier_notice_frame(struct crier_buf *buf,
                         struct crier_dress dress,
                         struct crier_slice bytes);
-/* What every stream starts with: retry (SSE forms only), then connected or gap, ONE chunk in
- * all. connected false (connected=0): only the retry, unless there is a gap. requested: the
+/* What every stream starts with: retry (SSE forms only; 0: none), then connected or gap, ONE
+ * chunk in all. connected false (connected=0): only the retry, unless there is a gap. requested: the
  * last id asked for as it came (shown only if it is printable ASCII of at most 64 bytes, else
  * null); NULL data: null. */
 void crier_notice_opening(struct crier_buf *buf,
@@ -47,7 +47,7 @@ void crier_notice_gap(struct crier_buf *buf,
                       uint64_t wall_ms);
 void crier_notice_heartbeat(struct crier_buf *buf,
                             struct crier_dress dress); /* ":\n", or "\n" in NDJSON */
-/* Farewell: `retry: N\n` (SSE forms), and the last chunk "0\r\n\r\n" when chunked. */
+/* Farewell: `retry: N\n` (SSE forms; 0: none), and the last chunk "0\r\n\r\n" when chunked. */
 void crier_notice_end(struct crier_buf *buf, struct crier_dress dress, uint32_t retry_ms);
 /* One history event in this form and framing: what a feed and a lagging stream send. */
 void crier_notice_event(struct crier_buf *buf,
