@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * crier serve: the command line and the environment made into a struct crier_config, checked,
- * and run.
+ * crier serve: a program on the library. The command line and the environment are made into a
+ * struct crier_config and checked; then a hub, a server that mounts it, and run.
  *
- *     crier_config_defaults ─▶ options ─▶ check() ─▶ crier_server_main
+ *     crier_config_defaults ─▶ options ─▶ checks ─▶ hub, server, mounts ─▶ crier_server_run
+ *
+ * Only what the library's options do not offer, tokens and limits by the dozen, goes past its
+ * public headers (server/server.h).
  *
  * Every member of the config has a row in the table below, and each row a flag and a variable;
  * but for the token itself, which only the environment may hold, and for the slice sizes of
@@ -16,12 +19,19 @@
  */
 #include "cli/command.h"
 
+#include "cli/demo_thread.h"
 #include "http/target.h"
+#include "net/sys.h"
 #include "server/server.h"
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
 
 struct serve {
     struct crier_config config;
     bool listens_given;
+    bool demo; /* --demo */
 };
 
 /* ---- values that are more than a number ---- */
@@ -536,7 +546,7 @@ static const struct crier_option serve_options[] = {
      .help = "error, warning, info or debug (each connection)"},
     {.name = "demo",
      .kind = CRIER_OPTION_FLAG,
-     MEMBER(demo),
+     CRIER_MEMBER(struct serve, demo),
      .env = "CRIER_DEMO",
      .help = "publish something to look at, to topics under demo/"},
 };
@@ -590,6 +600,102 @@ static const char *limits_fault(const struct crier_config *config)
     return NULL;
 }
 
+/* ---- a hub, and a server around it ---- */
+
+static struct crier_hub *make_hub(const struct crier_journal_limits *limits)
+{
+    return crier_hub_new(.history_events = (int64_t)limits->max_events,
+                         .history_bytes = (int64_t)limits->max_bytes,
+                         .history_age_ms = (int64_t)limits->max_age_ms,
+                         .keep_bytes = (int64_t)limits->kept_bytes,
+                         .unread_bytes = (int64_t)limits->unread_bytes,
+                         .lap_ms = (int64_t)limits->lap_ms,
+                         .max_event_bytes = (int64_t)limits->max_event_bytes,
+                         .max_keys = (int64_t)limits->max_keys,
+                         .key_age_ms = (int64_t)limits->key_age_ms,
+                         .max_floors = (int64_t)limits->max_floors);
+}
+
+static int mount(struct crier_server *server, struct crier_hub *hub)
+{
+    int r = crier_server_mount_by_config(server, "/events", hub, CRIER_SITE_EVENTS);
+
+    if (r == 0)
+        r = crier_server_mount_by_config(server, "/-", hub, CRIER_SITE_ADMIN);
+    return r == 0 ? crier_server_live_page(server, "/") : r;
+}
+
+/* A second signal means now, and is no success. */
+static int exit_status(int result, const struct crier_server *server)
+{
+    return result < 0 || atomic_load(&server->stops) > 1 ? CRIER_EXIT_FAILED : CRIER_EXIT_DONE;
+}
+
+static int run_hub(const struct serve *s, struct crier_hub *hub)
+{
+    struct crier_server *server =
+        crier_server_new_from(&s->config, &crier_mem_libc, &crier_sys_clock);
+    struct crier_demo_thread demo = {.running = false};
+    int r = server ? mount(server, hub) : CRIER_ENOMEM;
+
+    if (r == 0)
+        r = crier_server_listen(server);
+    if (r == 0 && s->demo)
+        r = crier_demo_start(&demo, hub);
+    if (r == 0)
+        r = crier_server_run(server);
+    crier_demo_stop(&demo);
+    if (r < 0 && !*crier_server_error(server))
+        (void)fprintf(stderr, "crier serve: %s\n", crier_strerror(r));
+    r = server ? exit_status(r, server) : CRIER_EXIT_FAILED;
+    crier_server_free(server);
+    return r;
+}
+
+/* Large blocks (history's segments, windows of a burst) each get pages of their own, which go
+ * back to the system when they are freed. By default glibc raises this threshold at the first
+ * such free, and from then on they lie in the heap, held in place by whatever small thing was
+ * allocated behind them. */
+static void tune_allocator(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+#endif
+}
+
+/* From the first to the last moment: one that comes while the hub starts, or when it has just
+ * ended as asked, must not end it by force. */
+static void hold_signals(void)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    (void)signal(SIGPIPE, SIG_IGN); /* a log that nobody reads any more */
+}
+
+static int serve(struct serve *s)
+{
+    struct crier_hub *hub;
+    int status;
+
+    tune_allocator();
+    hold_signals();
+    s->config.inherit = s->config.stop_on_signals = s->config.reload_on_hup = true;
+    s->config.log_fd = STDERR_FILENO;
+    hub = make_hub(&s->config.journal);
+    if (!hub) {
+        (void)fprintf(stderr, "crier serve: out of memory\n");
+        return CRIER_EXIT_FAILED;
+    }
+    status = run_hub(s, hub);
+    crier_hub_free(hub);
+    return status;
+}
+
 int crier_serve_main(int argc, char **argv)
 {
     struct serve s = {.listens_given = false};
@@ -606,5 +712,5 @@ int crier_serve_main(int argc, char **argv)
         fault = limits_fault(&s.config);
     if (fault)
         return crier_command_usage(&crier_serve_command, "%s", fault);
-    return crier_server_main(&s.config);
+    return serve(&s);
 }

@@ -204,6 +204,7 @@ int crier_head_parse(struct crier_head *head,
     if (r < 0)
         return r;
     head->request.headers = head->headers;
+    head->request.method_name = crier_slice_sub(raw, 0, scan->target_at - 1);
     head->request.target = crier_slice_sub(raw, scan->target_at, scan->target_len);
     head->request.minor = scan->minor == '1';
     return 0;

@@ -149,6 +149,17 @@ static const struct text texts[CRIER_PROBLEM_COUNT] = {
             "Start the hub with --cors-origin https://the-page.example, or serve page and hub "
             "from the same origin.",
         },
+    [CRIER_PROBLEM_NOT_ALLOWED] =
+        {
+            "Not allowed",
+            "The program that serves this does not allow it.",
+            "The server is part of a program, which decides itself who may follow and who may "
+            "publish; it said no.",
+            "Publishing over HTTP is not open here, or not to you; or the topic is not for "
+            "you.",
+            "Ask whoever runs the program. In the program, it is decided by .may_publish and "
+            ".may_subscribe of the mount.",
+        },
     [CRIER_PROBLEM_NOT_FOUND] =
         {
             "Not found",

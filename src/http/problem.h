@@ -23,6 +23,7 @@
     X(TOKEN_WRONG, "token-wrong", 401)                                                         \
     X(NOT_LOCAL, "not-local", 403) /* publishing from afar without a token */                  \
     X(CROSS_ORIGIN, "cross-origin", 403)                                                       \
+    X(NOT_ALLOWED, "not-allowed", 403) /* a program's permission said no */                    \
     X(NOT_FOUND, "not-found", 404)                                                             \
     X(UNKNOWN_TOPIC, "unknown-topic", 404)                                                     \
     X(METHOD_NOT_ALLOWED, "method-not-allowed", 405)                                           \

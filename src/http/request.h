@@ -38,10 +38,11 @@ struct crier_header {
 
 struct crier_http_request {
     enum crier_method method;
-    unsigned minor;            /* HTTP/1.minor: 0 or 1 */
-    struct crier_slice target; /* as sent */
-    struct crier_slice path;   /* raw, percent-encoded; "*" for OPTIONS * */
-    struct crier_slice query;  /* raw, without '?'; NULL data when there is none */
+    struct crier_slice method_name; /* as sent */
+    unsigned minor;                 /* HTTP/1.minor: 0 or 1 */
+    struct crier_slice target;      /* as sent */
+    struct crier_slice path;        /* raw, percent-encoded; "*" for OPTIONS * */
+    struct crier_slice query;       /* raw, without '?'; NULL data when there is none */
     struct crier_slice host; /* Host, or an absolute-form target's (it wins, RFC 9112 3.2.2) */
     const struct crier_header *headers;
     size_t header_count;

@@ -27,6 +27,7 @@
  */
 #include "server/admission.h"
 
+#include "http/field.h"
 #include "http/response.h"
 #include "http/target.h"
 
@@ -131,7 +132,7 @@ static bool host_passes(const struct crier_config *config,
                         const struct crier_visitor *visitor,
                         enum crier_act act)
 {
-    if (!visitor->loopback || act == CRIER_ACT_HEALTH)
+    if (!visitor->loopback || act == CRIER_ACT_HEALTH || config->any_host)
         return true;
     /* An HTTP/1.0 request may have none. No browser sends such a one, so no name was made to
      * point here. */
@@ -160,6 +161,12 @@ static enum token_state token_state(const struct crier_tokens *tokens,
     if (tokens && crier_tokens_check(tokens, crier_slice_trim(value)))
         return TOKEN_RIGHT;
     return TOKEN_WRONG;
+}
+
+/* What to do about it: told to who started the command, or who wrote the program. */
+static const char *hint(const struct crier_config *config, const char *flag, const char *option)
+{
+    return config->library ? option : flag;
 }
 
 static void refuse(struct crier_admission *a, enum crier_problem problem, const char *detail)
@@ -334,14 +341,28 @@ void crier_admission_decide(const struct crier_config *config,
     /* A refusal carries it too, or the page could not read why. */
     origin_decide(config, &page, ret);
     if (!host_passes(config, request, visitor, act)) {
-        refuse(
-            ret, CRIER_PROBLEM_UNKNOWN_HOST,
-            "On loopback this server answers for localhost, 127.0.0.1 and [::1] only; start it "
-            "with --host NAME to let it answer for this name");
+        refuse(ret, CRIER_PROBLEM_UNKNOWN_HOST,
+               hint(config,
+                    "On loopback this server answers for localhost, 127.0.0.1 and [::1] only; "
+                    "start it with --host NAME to let it answer for this name",
+                    "On loopback this server answers for localhost, 127.0.0.1 and [::1] only; "
+                    "the program lets it answer for this name with the option .hosts"));
         return;
     }
     switch (act) {
     case CRIER_ACT_PREFLIGHT:
+    case CRIER_ACT_PROGRAM:
+        break;
+    case CRIER_ACT_PUBLISH_IF_PERMITTED:
+        /* What is sent as Authorization no page adds behind its user's back. */
+        if (!header_present(request, CRIER_SLICE("Authorization")) &&
+            !page_may_publish(request, &page, ret))
+            refuse(ret, CRIER_PROBLEM_CROSS_ORIGIN,
+                   hint(config,
+                        "A web page of another origin may not publish here; start the "
+                        "server with --cors-origin and the page's origin to let it",
+                        "A web page of another origin may not publish here; the program lets "
+                        "it with the option .cors"));
         break;
     case CRIER_ACT_PUBLISH:
         decide_publish(config, tokens, request, not_local, &page, token, ret);
@@ -351,8 +372,11 @@ void crier_admission_decide(const struct crier_config *config,
     case CRIER_ACT_READ_MANY:
         if (!page_may_read(request, &page, ret))
             refuse(ret, CRIER_PROBLEM_CROSS_ORIGIN,
-                   "A web page of another origin may not read here; start the server with "
-                   "--cors-origin and the page's origin to let it");
+                   hint(config,
+                        "A web page of another origin may not read here; start the server with "
+                        "--cors-origin and the page's origin to let it",
+                        "A web page of another origin may not read here; the program lets it "
+                        "with the option .cors"));
         else if (act == CRIER_ACT_READ_MANY)
             decide_read_many(config, tokens, token, ret);
         break;
@@ -429,9 +453,7 @@ static void cors_header(struct crier_buf *buf, const char *name, const char *val
     crier_http_header(buf, crier_slice_of(name), crier_slice_of(value));
 }
 
-void crier_admission_cors(struct crier_buf *buf,
-                          const struct crier_admission *a,
-                          bool preflight)
+void crier_admission_cors(struct crier_buf *buf, const struct crier_admission *a)
 {
     if (a->allow_origin.len == 0)
         return;
@@ -440,11 +462,38 @@ void crier_admission_cors(struct crier_buf *buf,
         cors_header(buf, "Access-Control-Allow-Credentials", "true");
     cors_header(buf, "Access-Control-Expose-Headers",
                 "Crier-Last-Event-ID, Crier-Resumed, Retry-After, Link");
-    if (!preflight)
+}
+
+/* A list of header names, and nothing else. */
+static bool names_only(struct crier_slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+
+        if (c != ',' && c != ' ' && !crier_token_char(c))
+            return false;
+    }
+    return text.len > 0;
+}
+
+void crier_admission_preflight(struct crier_buf *buf,
+                               const struct crier_admission *a,
+                               const struct crier_http_request *request,
+                               struct crier_slice methods)
+{
+    struct crier_slice asked =
+        header_once(request, CRIER_SLICE("Access-Control-Request-Headers"));
+
+    if (a->allow_origin.len == 0)
         return;
-    cors_header(buf, "Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, DELETE, OPTIONS");
-    cors_header(buf, "Access-Control-Allow-Headers",
-                "Authorization, Cache-Control, Content-Type, Idempotency-Key, Last-Event-ID, "
-                "Crier-Event, Crier-Retry");
+    crier_admission_cors(buf, a);
+    if (!methods.data) {
+        methods = CRIER_SLICE("GET, HEAD, POST, PUT, DELETE, OPTIONS");
+        asked = CRIER_SLICE("Authorization, Cache-Control, Content-Type, Idempotency-Key, "
+                            "Last-Event-ID, Crier-Event, Crier-Retry");
+    }
+    crier_http_header(buf, CRIER_SLICE("Access-Control-Allow-Methods"), methods);
+    if (names_only(asked))
+        crier_http_header(buf, CRIER_SLICE("Access-Control-Allow-Headers"), asked);
     cors_header(buf, "Access-Control-Max-Age", "7200");
 }

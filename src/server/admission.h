@@ -18,6 +18,10 @@ enum crier_act {
     CRIER_ACT_READ_MANY,
     CRIER_ACT_PUBLISH,   /* POST, PUT, DELETE */
     CRIER_ACT_PREFLIGHT, /* OPTIONS */
+    /* The same where a program's permission is asked afterwards: only whether it is a page of
+     * another origin that publishes behind its user's back. */
+    CRIER_ACT_PUBLISH_IF_PERMITTED,
+    CRIER_ACT_PROGRAM, /* a program's handler: only the Host is looked at */
 };
 
 struct crier_visitor {
@@ -46,8 +50,13 @@ void crier_admission_decide(const struct crier_config *,
                             const struct crier_visitor *,
                             enum crier_act,
                             struct crier_admission *ret);
-/* Appends Access-Control-* and nothing for a request without an allowed Origin. preflight: with
- * methods, headers, max-age. */
-void crier_admission_cors(struct crier_buf *, const struct crier_admission *, bool preflight);
+/* Appends Access-Control-*, and nothing for a request without an allowed Origin. */
+void crier_admission_cors(struct crier_buf *, const struct crier_admission *);
+/* The same for a preflight, with methods, headers, max-age. methods NULL data: those of a hub,
+ * and the headers it knows; else these, and whatever headers are asked for. */
+void crier_admission_preflight(struct crier_buf *,
+                               const struct crier_admission *,
+                               const struct crier_http_request *,
+                               struct crier_slice methods);
 
 #endif

@@ -67,6 +67,7 @@ void crier_config_defaults(struct crier_config *config)
         .listen_count = 2,
         .workers = config_cores(),
         .log_level = CRIER_LOG_INFO,
+        .log_fd = -1,
         .journal = config_journal,
         .fanout = crier_fanout_defaults,
         .http = config_http,
@@ -85,6 +86,8 @@ void crier_config_defaults(struct crier_config *config)
         .max_per_address = 1000,
         .max_page_bytes = (uint64_t)2 << 20,
         .max_pages_bytes = (uint64_t)32 << 20,
+        .max_body = (uint64_t)1 << 20,
+        .queue_bytes = 64 << 10,
     };
 }
 

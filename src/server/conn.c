@@ -30,9 +30,15 @@ static struct crier_now conn_now(const struct crier_conn *conn)
     return conn->worker->now;
 }
 
-static void conn_log_end(struct crier_conn *conn, const char *reason)
+static void conn_log_end(struct crier_conn *conn)
 {
-    struct crier_log *log = conn->worker->hub->log;
+    static const char *const reasons[] = {
+        [CRIER_END_CLOSED] = "closed",  [CRIER_END_PEER] = "peer closed",
+        [CRIER_END_LOST] = "peer gone", [CRIER_END_STALLED] = "stalled",
+        [CRIER_END_LAGGED] = "lagged",  [CRIER_END_MEMORY] = "out of memory",
+        [CRIER_END_SERVER] = "end",     [CRIER_END_FAILED] = "failed",
+    };
+    struct crier_log *log = conn->worker->server->log;
     char text[CRIER_ADDRESS_TEXT];
 
     if (!crier_log_enabled(log, CRIER_LOG_DEBUG))
@@ -41,7 +47,7 @@ static void conn_log_end(struct crier_conn *conn, const char *reason)
     crier_log(log, CRIER_LOG_DEBUG, CRIER_LOG_KIND_CONNECT, conn_now(conn), "disconnected",
               CRIER_LOG_TEXT("peer", crier_slice_of(text)),
               CRIER_LOG_NUMBER("port", conn->peer_port),
-              CRIER_LOG_TEXT("reason", crier_slice_of(reason)));
+              CRIER_LOG_TEXT("reason", crier_slice_of(reasons[conn->end])));
 }
 
 void crier_conn_open(struct crier_worker *worker,
@@ -49,8 +55,8 @@ void crier_conn_open(struct crier_worker *worker,
                      const struct crier_address *peer,
                      bool loopback)
 {
-    struct crier_shared *hub = worker->hub;
-    struct crier_conn *conn = crier_mem_zalloc(hub->mem, sizeof(*conn));
+    struct crier_server *server = worker->server;
+    struct crier_conn *conn = crier_mem_zalloc(server->mem, sizeof(*conn));
     int over;
 
     if (!conn) {
@@ -68,73 +74,80 @@ void crier_conn_open(struct crier_worker *worker,
     crier_list_init(&conn->ready_node);
     crier_list_init(&conn->streams);
     crier_timer_init(&conn->timer);
-    crier_buf_init(&conn->in, hub->mem);
-    crier_buf_init(&conn->out, hub->mem);
+    crier_buf_init(&conn->in, server->mem);
+    crier_buf_init(&conn->out, server->mem);
 
-    over = crier_limits_enter(hub->limits, &peer->ip, &conn->ticket);
+    over = crier_limits_enter(server->limits, &peer->ip, &conn->ticket);
     if (over < 0 || (over == CRIER_LIMIT_ALL && !conn->ticket.counted) ||
         crier_poller_add(&worker->poller, fd, conn) < 0) {
         /* Not even a kind refusal fits: the bound on refusals is reached, or memory is out. */
         crier_stat_add(over == CRIER_LIMIT_ALL ? &worker->stats.over_connection_limit
                                                : &worker->stats.accept_failed,
                        1);
-        crier_limits_leave(hub->limits, &conn->ticket);
+        crier_limits_leave(server->limits, &conn->ticket);
         close(fd);
-        crier_mem_free(hub->mem, conn);
+        crier_mem_free(server->mem, conn);
         return;
     }
 
     conn->over = (uint8_t)over;
-    crier_socket_setup(fd, &hub->config->socket);
+    crier_socket_setup(fd, &server->config->socket);
     crier_list_push_back(&worker->conns, &conn->node);
     worker->conn_count++;
     crier_stat_set(&worker->stats.connections, worker->conn_count);
     crier_stat_add(&worker->stats.accepted, 1);
     crier_conn_arm(conn);
 
-    if (crier_log_enabled(hub->log, CRIER_LOG_DEBUG)) {
+    if (crier_log_enabled(server->log, CRIER_LOG_DEBUG)) {
         char text[CRIER_ADDRESS_TEXT];
 
         crier_ip_format(&peer->ip, text);
-        crier_log(hub->log, CRIER_LOG_DEBUG, CRIER_LOG_KIND_CONNECT, worker->now, "connected",
-                  CRIER_LOG_TEXT("peer", crier_slice_of(text)),
+        crier_log(server->log, CRIER_LOG_DEBUG, CRIER_LOG_KIND_CONNECT, worker->now,
+                  "connected", CRIER_LOG_TEXT("peer", crier_slice_of(text)),
                   CRIER_LOG_NUMBER("port", peer->port));
     }
 }
 
-void crier_conn_doom(struct crier_conn *conn, const char *reason)
+void crier_conn_doom(struct crier_conn *conn, enum crier_conn_end end)
 {
     if (conn->state == CRIER_CONN_DOOMED)
         return;
     conn->state = CRIER_CONN_DOOMED;
+    conn->end = (uint8_t)end;
     crier_list_remove(&conn->ready_node);
     crier_list_remove(&conn->node);
     crier_list_push_back(&conn->worker->doomed, &conn->node);
     crier_wheel_clear(&conn->worker->wheel, &conn->timer);
-    conn_log_end(conn, reason);
+    conn_log_end(conn);
+}
+
+/* All that they had to say was sent; the connection only waits for the peer. */
+static void conn_free_streams(struct crier_conn *conn)
+{
+    crier_list_for_each_safe (node, &conn->streams)
+        crier_stream_free(CRIER_CONTAINER(node, struct crier_stream, conn_node));
 }
 
 void crier_conn_free(struct crier_conn *conn)
 {
     struct crier_worker *worker = conn->worker;
-    struct crier_shared *hub = worker->hub;
+    struct crier_server *server = worker->server;
 
     /* Publishes that are gathered but not appended stand: they were complete. */
     if (conn->waiting)
-        crier_publisher_flush(worker);
-    crier_list_for_each_safe (node, &conn->streams)
-        crier_stream_free(CRIER_CONTAINER(node, struct crier_stream, conn_node));
+        crier_publishers_flush(worker);
+    conn_free_streams(conn);
     if (conn->exchange)
         crier_exchange_free(conn->exchange);
 
     worker->page_bytes -= conn->page_bytes;
     crier_list_remove(&conn->node);
     close(conn->fd); /* leaves the poller with it */
-    crier_limits_leave(hub->limits, &conn->ticket);
+    crier_limits_leave(server->limits, &conn->ticket);
     crier_http_reader_free(conn->reader);
     crier_buf_deinit(&conn->in);
     crier_buf_deinit(&conn->out);
-    crier_mem_free(hub->mem, conn);
+    crier_mem_free(server->mem, conn);
     worker->conn_count--;
     crier_stat_set(&worker->stats.connections, worker->conn_count);
 }
@@ -153,15 +166,23 @@ bool crier_conn_has_business(const struct crier_conn *conn)
 
 /* ---- timers ----------------------------------------------------------------------------- */
 
+/* The request is complete, and a program answers it when it likes. */
+static bool conn_awaits_program(const struct crier_conn *conn)
+{
+    return conn->exchange && conn->exchange->later;
+}
+
 /* When is this connection's patience over, in the state it is in? */
 static uint64_t conn_due(const struct crier_conn *conn)
 {
-    const struct crier_config *config = conn->worker->hub->config;
+    const struct crier_config *config = conn->worker->server->config;
 
     switch ((enum crier_conn_state)conn->state) {
     case CRIER_CONN_READING:
         if (conn->blocked)
             return conn->progress_ms + config->stall_timeout_ms;
+        if (conn_awaits_program(conn))
+            return UINT64_MAX;
         if (conn->exchange)
             return conn->progress_ms + (conn->exchange->streaming_body
                                             ? config->stream_body_timeout_ms
@@ -178,8 +199,10 @@ static uint64_t conn_due(const struct crier_conn *conn)
             const struct crier_stream *s =
                 CRIER_CONTAINER(node, struct crier_stream, conn_node);
 
-            if (conn->progress_ms + s->heartbeat_ms < due)
+            if (s->heartbeat_ms && conn->progress_ms + s->heartbeat_ms < due)
                 due = conn->progress_ms + s->heartbeat_ms;
+            if (s->expires_ms && s->expires_ms < due)
+                due = s->expires_ms;
         }
         return due;
     }
@@ -209,7 +232,7 @@ static void conn_timeout_reading(struct crier_conn *conn)
 
     if (conn->blocked) {
         crier_stat_add(&stats->stalled, 1);
-        crier_conn_doom(conn, "stalled");
+        crier_conn_doom(conn, CRIER_END_STALLED);
     } else if (conn->exchange) {
         crier_stat_add(&stats->body_timeouts, 1);
         conn->dirty = true;
@@ -244,7 +267,7 @@ void crier_conn_timeout(struct crier_conn *conn)
     case CRIER_CONN_STREAMING:
         if (conn->blocked) {
             crier_stat_add(&conn->worker->stats.stalled, 1);
-            crier_conn_doom(conn, "stalled");
+            crier_conn_doom(conn, CRIER_END_STALLED);
             break;
         }
         crier_list_for_each_safe (node, &conn->streams)
@@ -252,10 +275,10 @@ void crier_conn_timeout(struct crier_conn *conn)
         break;
     case CRIER_CONN_CLOSING:
         crier_stat_add(&conn->worker->stats.stalled, 1);
-        crier_conn_doom(conn, "stalled");
+        crier_conn_doom(conn, CRIER_END_STALLED);
         break;
     case CRIER_CONN_LINGERING:
-        crier_conn_doom(conn, "closed");
+        crier_conn_doom(conn, CRIER_END_CLOSED);
         break;
     case CRIER_CONN_DOOMED:
         break;
@@ -275,7 +298,7 @@ bool crier_conn_sent(const struct crier_conn *conn)
 static void conn_closed(struct crier_conn *conn)
 {
     if (!conn->dirty || conn->ended) {
-        crier_conn_doom(conn, "closed");
+        crier_conn_doom(conn, CRIER_END_CLOSED);
         return;
     }
     (void)shutdown(conn->fd, SHUT_WR);
@@ -295,7 +318,7 @@ void crier_conn_flush(struct crier_conn *conn)
         ssize_t n = crier_socket_send(conn->fd, conn->out.data + conn->out_at, len);
 
         if (n < 0 && n != -EAGAIN) {
-            crier_conn_doom(conn, "peer gone");
+            crier_conn_doom(conn, CRIER_END_LOST);
             return;
         }
         if (n > 0) {
@@ -360,7 +383,7 @@ static bool conn_may_read(struct crier_conn *conn)
 {
     struct crier_worker *worker = conn->worker;
 
-    if (conn->state != CRIER_CONN_READING || conn->close_after)
+    if (conn->state != CRIER_CONN_READING || conn->close_after || conn_awaits_program(conn))
         return false;
     if (conn->out.len - conn->out_at > CRIER_OUT_BYTES) {
         crier_conn_flush(conn);
@@ -377,7 +400,7 @@ static bool conn_may_read(struct crier_conn *conn)
         return false;
     }
     if (conn->exchange && conn->exchange->publishing &&
-        !crier_journal_writable(worker->hub->journal)) {
+        !crier_journal_writable(conn->exchange->outlet->journal)) {
         if (crier_list_empty(&worker->held))
             crier_stat_add(&worker->stats.throttled, 1);
         conn->progress_ms = worker->now.boot_ms; /* it is not the peer who stands still */
@@ -459,9 +482,9 @@ static struct crier_slice conn_parse(struct crier_conn *conn, struct crier_slice
 static void conn_input(struct crier_conn *conn, struct crier_slice input)
 {
     if (!conn->reader &&
-        crier_http_reader_new(conn->worker->hub->mem, &conn->worker->hub->config->http,
+        crier_http_reader_new(conn->worker->server->mem, &conn->worker->server->config->http,
                               &conn->reader) < 0) {
-        crier_conn_doom(conn, "out of memory");
+        crier_conn_doom(conn, CRIER_END_MEMORY);
         return;
     }
     input = conn_parse(conn, input);
@@ -471,7 +494,7 @@ static void conn_input(struct crier_conn *conn, struct crier_slice input)
     }
     crier_buf_append(&conn->in, input);
     if (crier_buf_error(&conn->in) < 0)
-        crier_conn_doom(conn, "out of memory");
+        crier_conn_doom(conn, CRIER_END_MEMORY);
 }
 
 /* The input that an earlier pause left over. */
@@ -479,7 +502,7 @@ static void conn_leftover(struct crier_conn *conn)
 {
     struct crier_buf kept = conn->in;
 
-    crier_buf_init(&conn->in, conn->worker->hub->mem);
+    crier_buf_init(&conn->in, conn->worker->server->mem);
     conn_input(conn, crier_buf_slice(&kept));
     crier_buf_deinit(&kept);
 }
@@ -490,13 +513,14 @@ static void conn_end_of_input(struct crier_conn *conn)
     conn->ended = true;
     conn->readable = false;
     if (conn->waiting)
-        crier_publisher_flush(conn->worker);
+        crier_publishers_flush(conn->worker);
     if (conn->state == CRIER_CONN_READING)
         crier_conn_finish(conn);
 }
 
 static void conn_linger(struct crier_conn *conn)
 {
+    conn_free_streams(conn);
     /* Bounded in a tick by the read size, in all by linger_ms. */
     while (conn->readable && conn->state == CRIER_CONN_LINGERING) {
         ssize_t n = crier_socket_recv(conn->fd, conn->worker->input, CRIER_READ_BYTES);
@@ -504,7 +528,7 @@ static void conn_linger(struct crier_conn *conn)
         if (n == -EAGAIN)
             conn->readable = false;
         else if (n <= 0)
-            crier_conn_doom(conn, "closed");
+            crier_conn_doom(conn, CRIER_END_CLOSED);
         else if (n == CRIER_READ_BYTES) {
             crier_conn_enqueue(conn);
             return;
@@ -528,7 +552,7 @@ void crier_conn_work(struct crier_conn *conn)
         if (n == -EAGAIN) {
             conn->readable = false;
         } else if (n < 0) {
-            crier_conn_doom(conn, "peer gone");
+            crier_conn_doom(conn, CRIER_END_LOST);
         } else if (n == 0) {
             conn_end_of_input(conn);
         } else {
@@ -542,7 +566,7 @@ void crier_conn_work(struct crier_conn *conn)
         crier_conn_flush(conn);
     /* The end came together with the request for a stream: it will not be announced again. */
     if (conn->state == CRIER_CONN_STREAMING && conn->leaving)
-        crier_conn_doom(conn, "peer closed");
+        crier_conn_doom(conn, CRIER_END_PEER);
 }
 
 /* A stream's connection is not read any more: what a client sends behind a stream request stays
@@ -551,7 +575,7 @@ void crier_conn_work(struct crier_conn *conn)
 static void conn_ready_streaming(struct crier_conn *conn, unsigned ready)
 {
     if (ready & (CRIER_READY_HUP | CRIER_READY_RDHUP)) {
-        crier_conn_doom(conn, "peer closed");
+        crier_conn_doom(conn, CRIER_END_PEER);
         return;
     }
     if (ready & CRIER_READY_IN)
@@ -583,9 +607,14 @@ void crier_conn_ready(struct crier_conn *conn, unsigned ready)
     if (ready & CRIER_READY_OUT)
         conn->blocked = false;
     conn->leaving = conn->leaving || (ready & (CRIER_READY_RDHUP | CRIER_READY_HUP)) != 0;
+    /* Nobody waits for that answer any more (as on a stream, a half-close is leaving). */
+    if (conn_awaits_program(conn) && conn->leaving) {
+        crier_conn_doom(conn, CRIER_END_PEER);
+        return;
+    }
     crier_conn_work(conn);
     if (conn->state != CRIER_CONN_DOOMED && (ready & CRIER_READY_HUP) && conn->close_after)
-        crier_conn_doom(conn, "peer gone");
+        crier_conn_doom(conn, CRIER_END_LOST);
 }
 
 void crier_conn_drain(struct crier_conn *conn)

@@ -27,6 +27,19 @@ enum crier_conn_state {
     CRIER_CONN_DOOMED = 4,
 };
 
+/* Why a connection ended. */
+enum crier_conn_end {
+    CRIER_END_NONE = 0,   /* it has not, or only lingers */
+    CRIER_END_CLOSED = 1, /* all was said */
+    CRIER_END_PEER = 2,   /* the peer closed it */
+    CRIER_END_LOST = 3,   /* a send or a receive failed */
+    CRIER_END_STALLED = 4,
+    CRIER_END_LAGGED = 5, /* history lost an event that was half sent */
+    CRIER_END_MEMORY = 6,
+    CRIER_END_SERVER = 7, /* the server ends, and time is up */
+    CRIER_END_FAILED = 8, /* a program's stream said so */
+};
+
 struct crier_conn {
     struct crier_list node;       /* in the worker's conns; doomed: in its doomed */
     struct crier_list ready_node; /* in the worker's ready, or alone */
@@ -38,17 +51,19 @@ struct crier_conn {
     struct crier_buf in;  /* input that was received and not yet looked at */
     struct crier_buf out; /* output before out_at is sent */
     size_t out_at;
-    uint64_t since_ms;    /* when the state (or the request's head) began */
-    uint64_t progress_ms; /* when bytes last came (reading) or went (writing) */
-    size_t page_bytes;    /* of history in out; counted in the worker's */
-    uint32_t waiting;     /* publishes in the worker's publisher */
-    uint32_t tick_bytes;  /* read in the worker's tick `tick` */
+    uint64_t since_ms;               /* when the state (or the request's head) began */
+    uint64_t progress_ms;            /* when bytes last came (reading) or went (writing) */
+    size_t page_bytes;               /* of history in out; counted in the worker's */
+    uint32_t waiting;                /* publishes in a publisher of the worker's */
+    struct crier_outlet *waiting_at; /* of these, the last one's */
+    uint32_t tick_bytes;             /* read in the worker's tick `tick` */
     uint32_t tick;
     struct crier_limit_ticket ticket;
     struct crier_visitor visitor;
     uint16_t peer_port;
     int fd;
     uint8_t state;    /* enum crier_conn_state */
+    uint8_t end;      /* enum crier_conn_end, once it is doomed */
     uint8_t over;     /* CRIER_LIMIT_...: it is only here to be told so */
     bool readable;    /* the socket may have bytes (edge-triggered: until EAGAIN) */
     bool ended;       /* the peer sends no more */
@@ -68,7 +83,7 @@ void crier_conn_ready(struct crier_conn *, unsigned ready); /* enum crier_ready 
 void crier_conn_work(struct crier_conn *);                  /* goes on with input and output */
 void crier_conn_timeout(struct crier_conn *);
 void crier_conn_drain(struct crier_conn *); /* the server ends: what is idle goes */
-void crier_conn_doom(struct crier_conn *, const char *reason); /* idempotent */
+void crier_conn_doom(struct crier_conn *, enum crier_conn_end); /* idempotent */
 void crier_conn_free(struct crier_conn *); /* the worker, for what is doomed */
 
 /* Does it hold the end up? One that has not said anything does not. */

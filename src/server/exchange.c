@@ -13,6 +13,7 @@
 #include "server/exchange.h"
 #include "http/response.h"
 #include "http/target.h"
+#include "server/request.h"
 #include <stdio.h>
 
 /* ---- life ------------------------------------------------------------------------------- */
@@ -33,7 +34,7 @@ int crier_exchange_new(struct crier_conn *conn,
                        const struct crier_http_request *request,
                        struct crier_exchange **ret)
 {
-    const struct crier_mem *mem = conn->worker->hub->mem;
+    const struct crier_mem *mem = conn->worker->server->mem;
     struct crier_exchange *ex = crier_mem_zalloc(mem, sizeof(*ex));
 
     if (!ex)
@@ -56,10 +57,12 @@ int crier_exchange_new(struct crier_conn *conn,
 
 void crier_exchange_free(struct crier_exchange *ex)
 {
-    const struct crier_mem *mem = ex->conn->worker->hub->mem;
+    const struct crier_mem *mem = ex->conn->worker->server->mem;
 
     if (ex->free_publish)
         ex->free_publish(ex);
+    if (ex->call)
+        crier_request_free(ex->call);
     crier_buf_deinit(&ex->text);
     crier_mem_free(mem, ex);
 }
@@ -146,8 +149,8 @@ int crier_exchange_number(struct crier_exchange *ex,
 /* What was published before on this connection is answered before. */
 static void flush_earlier(struct crier_exchange *ex)
 {
-    if (ex->conn->waiting && !ex->conn->worker->publisher.flushing)
-        crier_publisher_flush(ex->conn->worker);
+    if (ex->conn->waiting && !ex->conn->worker->flushing)
+        crier_publishers_flush(ex->conn->worker);
 }
 
 void crier_exchange_head(struct crier_exchange *ex, unsigned status)
@@ -167,7 +170,7 @@ void crier_exchange_head(struct crier_exchange *ex, unsigned status)
     else
         crier_http_header(out, CRIER_SLICE("Vary"), CRIER_SLICE("Origin"));
     crier_http_header(out, CRIER_SLICE("X-Content-Type-Options"), CRIER_SLICE("nosniff"));
-    crier_admission_cors(out, &ex->admission, false);
+    crier_admission_cors(out, &ex->admission);
 }
 
 /* The exchange is over: the connection goes on to the next request, or closes. */
@@ -183,7 +186,7 @@ static void exchange_over(struct crier_exchange *ex)
     conn->first_done = true;
     conn->since_ms = conn->worker->now.boot_ms;
     if (crier_buf_error(&conn->out) < 0)
-        crier_conn_doom(conn, "out of memory");
+        crier_conn_doom(conn, CRIER_END_MEMORY);
     else if (close)
         crier_conn_finish(conn);
 }
@@ -194,6 +197,12 @@ void crier_exchange_answered(struct crier_exchange *ex)
     exchange_over(ex);
 }
 
+/* No body, and so no length of it (RFC 9110, 8.6). */
+static bool has_length(unsigned status)
+{
+    return status >= 200 && status != 204 && status != 304;
+}
+
 void crier_exchange_answer(struct crier_exchange *ex, const struct crier_answer *answer)
 {
     struct crier_buf *out = &ex->conn->out;
@@ -202,12 +211,13 @@ void crier_exchange_answer(struct crier_exchange *ex, const struct crier_answer 
     crier_buf_append(out, answer->headers);
     if (answer->type.len) {
         crier_http_header(out, CRIER_SLICE("Content-Type"), answer->type);
-        crier_http_header(out, CRIER_SLICE("Cache-Control"), CRIER_SLICE("no-store"));
+        if (!answer->own_cache_control)
+            crier_http_header(out, CRIER_SLICE("Cache-Control"), CRIER_SLICE("no-store"));
     }
-    if (answer->status != 204)
+    if (has_length(answer->status))
         crier_http_header_u64(out, CRIER_SLICE("Content-Length"), answer->body.len);
     crier_http_end_head(out);
-    if (ex->method != CRIER_METHOD_HEAD && answer->status != 204)
+    if (ex->method != CRIER_METHOD_HEAD && has_length(answer->status))
         crier_buf_append(out, answer->body);
     crier_exchange_answered(ex);
 }
@@ -220,11 +230,11 @@ void crier_conn_log_refusal(struct crier_conn *conn,
     char text[CRIER_ADDRESS_TEXT];
 
     crier_stat_add(&worker->stats.refused[problem], 1);
-    if (!crier_log_enabled(worker->hub->log, CRIER_LOG_INFO))
+    if (!crier_log_enabled(worker->server->log, CRIER_LOG_INFO))
         return;
     crier_ip_format(client, text);
-    crier_log(worker->hub->log, CRIER_LOG_INFO, CRIER_LOG_KIND_REFUSED, worker->now, "refused",
-              CRIER_LOG_TEXT("reason", crier_problem_slug(problem)),
+    crier_log(worker->server->log, CRIER_LOG_INFO, CRIER_LOG_KIND_REFUSED, worker->now,
+              "refused", CRIER_LOG_TEXT("reason", crier_problem_slug(problem)),
               CRIER_LOG_NUMBER("status", crier_problem_status(problem)),
               CRIER_LOG_TEXT("peer", crier_slice_of(text)));
 }
@@ -245,7 +255,7 @@ void crier_exchange_refuse(struct crier_exchange *ex,
     if (crier_problem_status(problem) == 503 && !headers.len)
         headers = CRIER_SLICE("Retry-After: 5\r\n");
     crier_conn_log_refusal(ex->conn, problem, &ex->client);
-    crier_buf_init(&body, ex->conn->worker->hub->mem);
+    crier_buf_init(&body, ex->conn->worker->server->mem);
     crier_problem_json(&body, problem, detail, extra);
     crier_exchange_answer(ex, &(struct crier_answer){.status = crier_problem_status(problem),
                                                      .type = problem_type(),
@@ -261,9 +271,9 @@ void crier_conn_refuse(struct crier_conn *conn, enum crier_problem problem, cons
     if (conn->state != CRIER_CONN_READING)
         return;
     if (conn->waiting)
-        crier_publisher_flush(conn->worker);
+        crier_publishers_flush(conn->worker);
     crier_conn_log_refusal(conn, problem, &conn->visitor.peer);
-    crier_buf_init(&body, conn->worker->hub->mem);
+    crier_buf_init(&body, conn->worker->server->mem);
     crier_problem_json(&body, problem, crier_slice_of(detail), CRIER_SLICE(""));
     crier_http_start_head(&conn->out, crier_problem_status(problem), conn->worker->now.wall_ms);
     crier_http_header(&conn->out, CRIER_SLICE("Connection"), CRIER_SLICE("close"));
@@ -274,7 +284,7 @@ void crier_conn_refuse(struct crier_conn *conn, enum crier_problem problem, cons
     crier_buf_deinit(&body);
     conn->dirty = true;
     if (crier_buf_error(&conn->out) < 0)
-        crier_conn_doom(conn, "out of memory");
+        crier_conn_doom(conn, CRIER_END_MEMORY);
     else
         crier_conn_finish(conn);
 }

@@ -21,6 +21,7 @@ enum crier_route_kind {
     CRIER_ROUTE_STATS,
     CRIER_ROUTE_PROBLEM, /* /-/problems/{slug} */
     CRIER_ROUTE_ANY,     /* OPTIONS * */
+    CRIER_ROUTE_SITE,    /* a program's: a handler, constant bytes */
 };
 
 struct crier_exchange {
@@ -29,6 +30,9 @@ struct crier_exchange {
     const struct crier_http_request *request;
     enum crier_method method;
     enum crier_route_kind route;
+    const struct crier_site *site; /* what is served there; NULL: nothing, or OPTIONS * */
+    struct crier_outlet *outlet;   /* the mount's hub, as this worker reads it; NULL: none */
+    struct crier_request *call;    /* a handler's side of it; NULL: there is none */
     unsigned minor;
     struct crier_slice rest; /* of the path, decoded: the topic, selector or slug; in text */
     struct crier_buf
@@ -39,6 +43,8 @@ struct crier_exchange {
     bool close;                       /* Connection: close */
     bool body_done;                   /* the whole body was read */
     bool bad_path;                    /* it could not be decoded */
+    bool known;                       /* the path is there for another method */
+    bool later;                       /* a program will answer it when it likes */
     bool publishing;                  /* counted in hub->publishing */
     bool streaming_body;              /* an open-ended publish: pauses are long */
     size_t discarded;                 /* body bytes of a request that has none to speak of */
@@ -50,6 +56,11 @@ int crier_exchange_new(struct crier_conn *,
                        const struct crier_http_request *,
                        struct crier_exchange **ret) CRIER_MUST_CHECK;
 void crier_exchange_free(struct crier_exchange *);
+
+static inline struct crier_hub *crier_exchange_hub(const struct crier_exchange *ex)
+{
+    return ex->outlet->channel->hub;
+}
 
 /* ---- parameters ------------------------------------------------------------------------- */
 
@@ -80,6 +91,7 @@ struct crier_answer {
     struct crier_slice type; /* Content-Type; empty: no body at all */
     struct crier_slice body;
     struct crier_slice headers; /* further header lines, each with CRLF */
+    bool own_cache_control;     /* there is one among these */
 };
 void crier_exchange_answer(struct crier_exchange *, const struct crier_answer *);
 /* A problem document. detail empty: its own. extra: further members. headers: further header

@@ -19,12 +19,9 @@ struct wish {
     size_t selector_count;
     struct crier_slice types[CRIER_SUBSCRIPTION_TYPES + 1];
     size_t type_count;
-    struct crier_since since;
-    struct crier_slice requested; /* the last id as sent */
-    bool resume;
-    bool has_since;
+    struct crier_opening start; /* since, requested, resume, connected */
+    bool placed;                /* a last id or a since was given */
     bool envelope;
-    bool connected;
     uint32_t heartbeat_ms;
 };
 
@@ -142,9 +139,9 @@ static int read_last_id(struct crier_exchange *ex, struct wish *w)
     }
     if (!value.len)
         return 0;
-    w->requested = value;
-    w->resume = true;
-    w->since = crier_since_last_id(value);
+    w->placed = true;
+    w->start.requested = value;
+    w->start.since = crier_since_last_id(value);
     return 0;
 }
 
@@ -157,36 +154,28 @@ static int read_since(struct crier_exchange *ex, struct wish *w)
 
     if (r < 0 || !value.len)
         return r;
-    fault = crier_since_fault(value, ex->conn->worker->now, &since);
+    fault = crier_since_fault(value, ex->outlet->now, &since);
     if (fault)
         return bad(ex, CRIER_PROBLEM_BAD_PARAMETER, fault);
-    w->has_since = true;
-    if (w->resume)
-        return 0;
-    w->since = since;
-    if (since.kind == CRIER_SINCE_ID) {
-        w->requested = value;
-        w->resume = true;
-    }
+    if (w->placed)
+        return 0; /* a last id wins */
+    w->placed = true;
+    w->start.since = since;
+    w->start.requested = value;
     return 0;
 }
 
 static int read_wish(struct crier_exchange *ex, struct wish *w)
 {
     memset(w, 0, sizeof(*w));
-    w->connected = true;
-    w->heartbeat_ms = (uint32_t)ex->conn->worker->hub->config->heartbeat_ms;
+    w->start.connected = true;
+    w->heartbeat_ms = (uint32_t)ex->conn->worker->server->config->heartbeat_ms;
     if (read_selectors(ex, w) < 0 || read_types(ex, w) < 0 || read_last_id(ex, w) < 0 ||
         read_since(ex, w) < 0 || read_heartbeat(ex, w) < 0 ||
         read_flag(ex, "envelope", &w->envelope) < 0 ||
-        read_flag(ex, "connected", &w->connected) < 0)
+        read_flag(ex, "connected", &w->start.connected) < 0)
         return -EINVAL;
-    /* 0-0 is "from the very beginning": it asks for no exactness. */
-    if (w->resume && w->since.kind == CRIER_SINCE_ID && w->since.id.ms == 0 &&
-        w->since.id.seq == 0) {
-        w->since.kind = CRIER_SINCE_EARLIEST;
-        w->resume = false;
-    }
+    crier_opening_resumes(&w->start);
     return 0;
 }
 
@@ -195,7 +184,7 @@ static int subscribe(struct crier_exchange *ex,
                      enum crier_media media,
                      struct crier_subscription **ret)
 {
-    struct crier_shared *hub = ex->conn->worker->hub;
+    struct crier_server *server = ex->conn->worker->server;
     struct crier_wish wish = {
         .selectors = w->selectors,
         .selector_count = w->selector_count,
@@ -206,7 +195,7 @@ static int subscribe(struct crier_exchange *ex,
                     : (w->envelope ? CRIER_FORM_ENVELOPE : CRIER_FORM_SSE),
         .chunked = ex->minor > 0,
     };
-    int r = crier_subscription_new(hub->mem, hub->journal, &wish, ret);
+    int r = crier_subscription_new(server->mem, ex->outlet->journal, &wish, ret);
 
     if (r == -E2BIG)
         return bad(ex, CRIER_PROBLEM_BAD_SELECTOR,
@@ -223,19 +212,21 @@ static void answer_head(struct crier_exchange *ex,
                         const struct wish *w,
                         struct crier_subscription *subscription)
 {
-    struct crier_shared *hub = ex->conn->worker->hub;
+    struct crier_server *server = ex->conn->worker->server;
     struct crier_dress dress = crier_subscription_dress(subscription);
     struct crier_start start;
 
     memset(&start, 0, sizeof(start));
-    if (crier_journal_locate(hub->journal, &subscription->filter, &w->since,
-                             ex->conn->worker->now, &start) < 0) {
+    if (crier_journal_locate(ex->outlet->journal, &subscription->filter, &w->start.since,
+                             ex->outlet->now, &start) < 0) {
         crier_subscription_free(subscription);
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
         return;
     }
-    crier_mem_free(hub->mem, start.picks);
-    crier_stream_head(ex, &dress, &start, w->resume);
+    crier_mem_free(server->mem, start.picks);
+    crier_stream_write_head(
+        ex, &(struct crier_stream_head){
+                .status = 200, .dress = dress, .start = &start, .resume = w->start.resume});
     crier_subscription_free(subscription);
     crier_exchange_answered(ex);
 }
@@ -244,23 +235,21 @@ static void open_stream(struct crier_exchange *ex,
                         const struct wish *w,
                         struct crier_subscription *subscription)
 {
-    struct crier_opening opening = {.since = w->since,
-                                    .requested = w->requested,
-                                    .resume = w->resume,
-                                    .connected = w->connected};
     uint32_t heartbeat = w->heartbeat_ms;
 
     /* Up to a tenth earlier: many streams that became quiet together do not all stir at once.
      * */
-    crier_stream_open(ex, subscription, &opening,
-                      heartbeat - crier_worker_jitter(ex->conn->worker, 0, heartbeat / 10));
+    crier_stream_begin(ex, subscription, &w->start,
+                       heartbeat - crier_worker_jitter(ex->conn->worker, 0, heartbeat / 10));
 }
 
 void crier_follow(struct crier_exchange *ex)
 {
+    /* The page knows where crier serve has its resources; a program has pages of its own. */
+    unsigned page = ex->site->by_config ? 1u << CRIER_MEDIA_HTML : 0;
     enum crier_media media =
         crier_negotiate(ex->request, 1u << CRIER_MEDIA_EVENT_STREAM | 1u << CRIER_MEDIA_NDJSON |
-                                         1u << CRIER_MEDIA_JSON | 1u << CRIER_MEDIA_HTML);
+                                         1u << CRIER_MEDIA_JSON | page);
     struct crier_subscription *subscription;
     struct wish w;
 
@@ -280,9 +269,9 @@ void crier_follow(struct crier_exchange *ex)
     if (subscribe(ex, &w, media, &subscription) < 0)
         return;
     if (media == CRIER_MEDIA_JSON) {
-        if (!w.resume && !w.has_since)
-            w.since = (struct crier_since){.kind = CRIER_SINCE_LAST, .count = 100};
-        crier_history(ex, subscription, &w.since);
+        if (!w.placed)
+            w.start.since = (struct crier_since){.kind = CRIER_SINCE_LAST, .count = 100};
+        crier_history(ex, subscription, &w.start.since);
     } else if (ex->method == CRIER_METHOD_HEAD) {
         answer_head(ex, &w, subscription);
     } else {

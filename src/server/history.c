@@ -80,11 +80,11 @@ static int read_page(struct crier_exchange *ex,
                      const struct crier_start *start,
                      struct page *page)
 {
-    struct crier_journal *journal = ex->conn->worker->hub->journal;
+    struct crier_journal *journal = ex->outlet->journal;
     struct crier_scan scan = {.filter = filter,
                               .position = start->position,
                               .until = start->until,
-                              .now_boot_ms = ex->conn->worker->now.boot_ms,
+                              .now_boot_ms = ex->outlet->now.boot_ms,
                               .picks = start->picks,
                               .pick_count = start->pick_count,
                               .losses = start->losses};
@@ -122,7 +122,7 @@ static void answer_page(struct crier_exchange *ex,
     struct crier_buf headers;
 
     crier_buf_append(&page->body, CRIER_SLICE("]\n"));
-    crier_buf_init(&headers, ex->conn->worker->hub->mem);
+    crier_buf_init(&headers, ex->conn->worker->server->mem);
     crier_exchange_start_headers(&headers, start, resume);
     if (page->more && page->count < page->limit)
         crier_stat_add(&ex->conn->worker->stats.pages_cut, 1);
@@ -150,7 +150,7 @@ void crier_history(struct crier_exchange *ex,
 
     memset(&start, 0, sizeof(start));
     memset(&page, 0, sizeof(page));
-    if (worker->page_bytes > worker->hub->config->max_pages_bytes) {
+    if (worker->page_bytes > worker->server->config->max_pages_bytes) {
         crier_exchange_refuse(
             ex, CRIER_PROBLEM_BUSY,
             CRIER_SLICE(
@@ -160,23 +160,23 @@ void crier_history(struct crier_exchange *ex,
         return;
     }
     page.limit = LIMIT_DEFAULT;
-    page.max_bytes = worker->hub->config->max_page_bytes;
+    page.max_bytes = worker->server->config->max_page_bytes;
     if (crier_exchange_number(ex, "limit", LIMIT_MOST, &page.limit) < 0) {
         crier_subscription_free(subscription);
         return;
     }
-    crier_buf_init(&page.body, worker->hub->mem);
+    crier_buf_init(&page.body, worker->server->mem);
     crier_buf_byte(&page.body, '[');
     /* What this very connection published comes before what it asks now. */
-    crier_publisher_flush(worker);
-    if (crier_journal_locate(worker->hub->journal, &subscription->filter, since, worker->now,
+    crier_publisher_flush(ex->outlet);
+    if (crier_journal_locate(ex->outlet->journal, &subscription->filter, since, ex->outlet->now,
                              &start) < 0 ||
         read_page(ex, &subscription->filter, &start, &page) < 0) {
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
     } else {
         answer_page(ex, &page, &start, resume);
     }
-    crier_mem_free(worker->hub->mem, start.picks);
+    crier_mem_free(worker->server->mem, start.picks);
     crier_buf_deinit(&page.body);
     crier_subscription_free(subscription);
 }

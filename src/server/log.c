@@ -53,7 +53,9 @@ struct log_bucket {
 struct crier_log {
     const struct crier_mem *mem;
     enum crier_log_level level;
-    int fd;
+    int fd; /* -1: none */
+    void (*hand)(void *ctx, enum crier_log_level level, struct crier_slice line);
+    void *hand_ctx;
     pthread_mutex_t mutex; /* of all below */
     struct log_bucket buckets[CRIER_LOG_KIND_COUNT];
     struct crier_buf line; /* LINE_MOST bytes, never grows */
@@ -94,9 +96,17 @@ struct crier_log *crier_log_free(struct crier_log *log)
     return crier_mem_free(log->mem, log);
 }
 
+void crier_log_hand(struct crier_log *log,
+                    void (*fn)(void *ctx, enum crier_log_level, struct crier_slice line),
+                    void *ctx)
+{
+    log->hand = fn;
+    log->hand_ctx = ctx;
+}
+
 bool crier_log_enabled(const struct crier_log *log, enum crier_log_level level)
 {
-    return level <= log->level;
+    return level <= log->level && (log->hand || log->fd >= 0);
 }
 
 /* ---- one value ----------------------------------------------------------------------- */
@@ -257,6 +267,15 @@ static bool log_can_write(int fd)
     return poll(&p, 1, 0) != 0;
 }
 
+/* With what was held back before it. */
+static void log_finish(struct crier_log *log, const struct log_bucket *bucket)
+{
+    if (bucket->suppressed)
+        log_number(&log->line, "suppressed", bucket->suppressed);
+    if (log->dropped)
+        log_number(&log->line, "dropped", log->dropped);
+}
+
 static void log_put(struct crier_log *log, struct log_bucket *bucket)
 {
     ssize_t n;
@@ -265,10 +284,7 @@ static void log_put(struct crier_log *log, struct log_bucket *bucket)
         log->dropped++;
         return;
     }
-    if (bucket->suppressed)
-        log_number(&log->line, "suppressed", bucket->suppressed);
-    if (log->dropped)
-        log_number(&log->line, "dropped", log->dropped);
+    log_finish(log, bucket);
     crier_buf_byte(&log->line, '\n');
     assert(crier_buf_error(&log->line) == 0 && log->line.len <= LINE_MOST);
     do
@@ -280,6 +296,17 @@ static void log_put(struct crier_log *log, struct log_bucket *bucket)
     }
     bucket->suppressed = 0;
     log->dropped = 0;
+}
+
+static void
+log_hand_over(struct crier_log *log, enum crier_log_level level, struct log_bucket *bucket)
+{
+    log_finish(log, bucket);
+    crier_buf_byte(&log->line, '\0');
+    assert(crier_buf_error(&log->line) == 0 && log->line.len <= LINE_MOST);
+    log->hand(log->hand_ctx, level,
+              crier_slice_sub(crier_buf_slice(&log->line), 0, log->line.len - 1));
+    bucket->suppressed = 0;
 }
 
 void crier_log_write(struct crier_log *log,
@@ -296,7 +323,10 @@ void crier_log_write(struct crier_log *log,
     pthread_mutex_lock(&log->mutex);
     if (log_admit(log, level, kind, now.boot_ms)) {
         log_line(log, level, now, event, fields, count);
-        log_put(log, &log->buckets[kind]);
+        if (log->hand)
+            log_hand_over(log, level, &log->buckets[kind]);
+        else
+            log_put(log, &log->buckets[kind]);
     }
     pthread_mutex_unlock(&log->mutex);
 }

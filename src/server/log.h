@@ -33,11 +33,16 @@ struct crier_log_field {
     ((struct crier_log_field){.key = (k), .text = (v), .is_text = true})
 #define CRIER_LOG_NUMBER(k, v) ((struct crier_log_field){.key = (k), .number = (v)})
 
+/* fd -1: nowhere. */
 int crier_log_new(const struct crier_mem *,
                   enum crier_log_level level,
                   int fd,
                   struct crier_log **ret) CRIER_MUST_CHECK;
 struct crier_log *crier_log_free(struct crier_log *);
+/* Lines go to a function from now on, without their LF, one at a time. */
+void crier_log_hand(struct crier_log *,
+                    void (*fn)(void *ctx, enum crier_log_level, struct crier_slice line),
+                    void *ctx);
 bool crier_log_enabled(const struct crier_log *, enum crier_log_level);
 void crier_log_write(struct crier_log *,
                      enum crier_log_level,

@@ -9,7 +9,7 @@ static void answer_page(struct crier_exchange *ex, struct crier_slice body, cons
 {
     struct crier_buf headers;
 
-    crier_buf_init(&headers, ex->conn->worker->hub->mem);
+    crier_buf_init(&headers, ex->conn->worker->server->mem);
     crier_http_header(&headers, CRIER_SLICE("Content-Security-Policy"), crier_slice_of(csp));
     crier_http_header(&headers, CRIER_SLICE("Referrer-Policy"), CRIER_SLICE("no-referrer"));
     crier_exchange_answer(
@@ -35,7 +35,7 @@ void crier_page_problem(struct crier_exchange *ex)
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_NOT_FOUND, NULL);
         return;
     }
-    crier_buf_init(&body, ex->conn->worker->hub->mem);
+    crier_buf_init(&body, ex->conn->worker->server->mem);
     crier_problem_page(&body, problem);
     answer_page(ex, crier_buf_slice(&body), crier_problem_page_csp());
     crier_buf_deinit(&body);

@@ -94,7 +94,7 @@ static int bad_name(struct crier_exchange *ex, struct crier_slice name, const ch
 {
     struct crier_buf detail;
 
-    crier_buf_init(&detail, ex->conn->worker->hub->mem);
+    crier_buf_init(&detail, ex->conn->worker->server->mem);
     crier_buf_printf(
         &detail, "'%.*s' %s. A publish has event, retry, ttl and key; the hub gives the id.",
         CRIER_SLICE_ARG(crier_slice_sub(name, 0, 64)), what);
@@ -178,7 +178,7 @@ static int check_request(struct crier_exchange *ex, int kind)
     const struct crier_http_request *request = ex->request;
     struct crier_slice coding =
         crier_http_request_header(request, CRIER_SLICE("Content-Encoding"));
-    uint64_t most = ex->conn->worker->hub->config->journal.max_event_bytes;
+    uint64_t most = crier_exchange_hub(ex)->limits.max_event_bytes;
     const char *fault;
 
     if (crier_accept_names(request, CRIER_MEDIA_EVENT_STREAM) &&
@@ -220,20 +220,20 @@ static int check_request(struct crier_exchange *ex, int kind)
 
 static void publishing_free(struct crier_exchange *ex)
 {
-    struct crier_shared *hub = ex->conn->worker->hub;
+    struct crier_server *server = ex->conn->worker->server;
     struct crier_publishing *p = ex->publish;
 
     if (ex->publishing)
-        atomic_fetch_sub_explicit(&hub->publishing, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&server->publishing, 1, memory_order_relaxed);
     if (p->is_batch)
         crier_batch_deinit(&p->batch);
     crier_buf_deinit(&p->body);
-    ex->publish = crier_mem_free(hub->mem, p);
+    ex->publish = crier_mem_free(server->mem, p);
 }
 
 static int publishing_new(struct crier_exchange *ex, int kind)
 {
-    const struct crier_mem *mem = ex->conn->worker->hub->mem;
+    const struct crier_mem *mem = ex->conn->worker->server->mem;
     struct crier_publishing *p = crier_mem_zalloc(mem, sizeof(*p));
 
     if (!p)
@@ -242,7 +242,7 @@ static int publishing_new(struct crier_exchange *ex, int kind)
     p->topic = ex->rest;
     crier_buf_init(&p->body, mem);
     if (kind && crier_batch_init(&p->batch, mem, (enum crier_batch_kind)kind,
-                                 (size_t)ex->conn->worker->hub->config->journal.max_event_bytes,
+                                 (size_t)crier_exchange_hub(ex)->limits.max_event_bytes,
                                  ex->rest.len > 0) < 0) {
         crier_mem_free(mem, p);
         return -ENOMEM;
@@ -254,7 +254,7 @@ static int publishing_new(struct crier_exchange *ex, int kind)
 
 void crier_publish_begin(struct crier_exchange *ex)
 {
-    struct crier_shared *hub = ex->conn->worker->hub;
+    struct crier_server *server = ex->conn->worker->server;
     int kind = batch_kind(ex->request);
 
     if (check_request(ex, kind) < 0)
@@ -267,7 +267,7 @@ void crier_publish_begin(struct crier_exchange *ex)
         return;
     ex->publishing = true;
     ex->streaming_body = kind == CRIER_BATCH_EVENT_STREAM;
-    atomic_fetch_add_explicit(&hub->publishing, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&server->publishing, 1, memory_order_relaxed);
     if (ex->request->expect_continue && ex->request->has_body)
         crier_exchange_continue(ex);
 }
@@ -296,7 +296,7 @@ static void answer_single(struct crier_exchange *ex, const struct crier_draft *d
     struct crier_buf body;
     char id[CRIER_ID_TEXT];
 
-    crier_buf_init(&body, ex->conn->worker->hub->mem);
+    crier_buf_init(&body, ex->conn->worker->server->mem);
     crier_buf_append(&body, CRIER_SLICE("{\"id\":\""));
     crier_buf_add(&body, id, crier_id_format(draft->ret_id, id));
     crier_buf_append(&body, CRIER_SLICE("\",\"topic\":"));
@@ -312,7 +312,7 @@ static void answer_batch(struct crier_exchange *ex)
 {
     struct crier_buf body;
 
-    crier_buf_init(&body, ex->conn->worker->hub->mem);
+    crier_buf_init(&body, ex->conn->worker->server->mem);
     crier_buf_byte(&body, '{');
     write_counts(&body, ex->publish);
     if (ex->publish->batch.incomplete)
@@ -331,8 +331,8 @@ static void refuse_batch(struct crier_exchange *ex,
     struct crier_buf extra;
 
     if (ex->conn->waiting)
-        crier_publisher_flush(ex->conn->worker); /* so that the counts are true */
-    crier_buf_init(&extra, ex->conn->worker->hub->mem);
+        crier_publishers_flush(ex->conn->worker); /* so that the counts are true */
+    crier_buf_init(&extra, ex->conn->worker->server->mem);
     write_counts(&extra, ex->publish);
     if (line)
         crier_buf_printf(&extra, ",\"line\":%llu", (unsigned long long)line);
@@ -410,7 +410,7 @@ static int pump_batch(struct crier_exchange *ex)
             refuse_batch(ex, CRIER_PROBLEM_BAD_TOPIC, fault, pub.line);
             return -EINVAL;
         }
-        r = crier_publisher_add(ex->conn->worker, ex, &publish);
+        r = crier_publisher_add(ex->outlet, ex, &publish);
         if (r < 0) {
             refuse_batch(ex, problem_of(r), NULL, pub.line);
             return -EINVAL;
@@ -436,7 +436,7 @@ void crier_publish_body(struct crier_exchange *ex, struct crier_slice bytes)
         (void)pump_batch(ex);
         return;
     }
-    if (p->body.len + bytes.len > ex->conn->worker->hub->config->journal.max_event_bytes) {
+    if (p->body.len + bytes.len > crier_exchange_hub(ex)->limits.max_event_bytes) {
         refuse(ex, CRIER_PROBLEM_TOO_LARGE, NULL);
         return;
     }
@@ -464,7 +464,7 @@ static void end_single(struct crier_exchange *ex)
                "as base64.");
         return;
     }
-    r = crier_publisher_add(conn->worker, ex, &publish);
+    r = crier_publisher_add(ex->outlet, ex, &publish);
     if (r < 0) {
         refuse(ex, problem_of(r), NULL);
         return;
@@ -488,7 +488,7 @@ void crier_publish_end(struct crier_exchange *ex)
     crier_batch_end(&p->batch);
     if (pump_batch(ex) < 0)
         return;
-    crier_publisher_flush(ex->conn->worker);
+    crier_publisher_flush(ex->outlet);
     if (p->failed)
         refuse_batch(ex, p->problem, NULL, 0);
     else
@@ -516,7 +516,6 @@ void crier_publish_drain(struct crier_exchange *ex)
 
 void crier_forget(struct crier_exchange *ex)
 {
-    struct crier_worker *worker = ex->conn->worker;
     const char *fault;
 
     if (!ex->rest.len) {
@@ -528,7 +527,7 @@ void crier_forget(struct crier_exchange *ex)
         refuse(ex, CRIER_PROBLEM_BAD_TOPIC, fault);
         return;
     }
-    crier_publisher_flush(worker); /* what was published before is forgotten too */
-    crier_journal_forget(worker->hub->journal, ex->rest, worker->now);
+    crier_publisher_flush(ex->outlet); /* what was published before is forgotten too */
+    crier_journal_forget(ex->outlet->journal, ex->rest, ex->outlet->now);
     crier_exchange_answer(ex, &(struct crier_answer){.status = 204});
 }

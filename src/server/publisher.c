@@ -6,7 +6,6 @@ void crier_publisher_init(struct crier_publisher *p, const struct crier_mem *mem
 {
     crier_buf_init(&p->arena, mem);
     p->count = 0;
-    p->flushing = false;
 }
 
 void crier_publisher_deinit(struct crier_publisher *p)
@@ -22,11 +21,11 @@ static size_t arena_add(struct crier_publisher *p, struct crier_slice s)
     return at;
 }
 
-int crier_publisher_add(struct crier_worker *worker,
+int crier_publisher_add(struct crier_outlet *outlet,
                         struct crier_exchange *ex,
                         const struct crier_publish *publish)
 {
-    struct crier_publisher *p = &worker->publisher;
+    struct crier_publisher *p = &outlet->publisher;
     const struct crier_event event = {.data = publish->data,
                                       .type = publish->type,
                                       .retry_ms = publish->retry_ms,
@@ -38,10 +37,13 @@ int crier_publisher_add(struct crier_worker *worker,
 
     /* The id is written when the event is appended: its line counts too. */
     if (crier_event_size(&event) + sizeof("id: \n") + CRIER_ID_TEXT >
-        worker->hub->config->journal.max_event_bytes)
+        outlet->channel->hub->limits.max_event_bytes)
         return -EMSGSIZE;
     if (p->count == CRIER_PUBLISHER_ENTRIES || p->arena.len > CRIER_WORKER_TICK_BYTES)
-        crier_publisher_flush(worker);
+        crier_publisher_flush(outlet);
+    /* What the connection published to another hub was sent before: it is answered before. */
+    if (ex->conn->waiting && ex->conn->waiting_at != outlet)
+        crier_publishers_flush(outlet->worker);
 
     before = p->arena.len;
     entry = &p->entries[p->count];
@@ -65,18 +67,20 @@ int crier_publisher_add(struct crier_worker *worker,
     entry->sse_len = p->arena.len - entry->sse_at;
     p->count++;
     ex->conn->waiting++;
+    ex->conn->waiting_at = outlet;
     return 0;
 }
 
-void crier_publisher_flush(struct crier_worker *worker)
+void crier_publisher_flush(struct crier_outlet *outlet)
 {
-    struct crier_publisher *p = &worker->publisher;
+    struct crier_publisher *p = &outlet->publisher;
+    struct crier_worker *worker = outlet->worker;
     const char *base = p->arena.data;
     size_t count = p->count;
 
-    if (!count || p->flushing)
+    if (!count || worker->flushing)
         return;
-    p->flushing = true;
+    worker->flushing = true;
     for (size_t i = 0; i < count; i++) {
         const struct crier_publisher_entry *e = &p->entries[i];
 
@@ -89,7 +93,7 @@ void crier_publisher_flush(struct crier_worker *worker)
                                             .ttl_ms = e->ttl_ms,
                                             .key = {base + e->key_at, e->key_len}};
     }
-    crier_journal_append(worker->hub->journal, p->drafts, count, worker->now);
+    crier_journal_append(outlet->journal, p->drafts, count, outlet->now);
     for (size_t i = 0; i < count; i++) {
         struct crier_exchange *ex = p->entries[i].exchange;
         struct crier_conn *conn = ex->conn;
@@ -106,5 +110,11 @@ void crier_publisher_flush(struct crier_worker *worker)
     }
     p->count = 0;
     crier_buf_clear(&p->arena);
-    p->flushing = false;
+    worker->flushing = false;
+}
+
+void crier_publishers_flush(struct crier_worker *worker)
+{
+    crier_list_for_each (node, &worker->outlets)
+        crier_publisher_flush(CRIER_CONTAINER(node, struct crier_outlet, node));
 }

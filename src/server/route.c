@@ -15,12 +15,14 @@
 #include "server/follow.h"
 #include "server/pages.h"
 #include "server/publish.h"
+#include "server/request.h"
 #include "server/status.h"
 
 enum { DISCARD_BYTES = 64 * 1024 }; /* of a body that nobody asked for */
 
 /* ---- routing ---------------------------------------------------------------------------- */
 
+/* What lies below a mount, and at "*". */
 static const struct {
     const char *methods; /* for Allow */
     unsigned mask;
@@ -38,37 +40,54 @@ static const struct {
     [CRIER_ROUTE_STATS] = {"GET, HEAD, OPTIONS", M(GET) | M(HEAD) | M(OPTIONS)},
     [CRIER_ROUTE_PROBLEM] = {"GET, HEAD, OPTIONS", M(GET) | M(HEAD) | M(OPTIONS)},
     [CRIER_ROUTE_ANY] = {"GET, HEAD, POST, PUT, DELETE, OPTIONS", M(OPTIONS)},
+    [CRIER_ROUTE_SITE] = {"", 0}, /* the sites know */
 #undef M
 };
 
-/* Paths that end in '/' take what follows as their rest. */
+/* Below an admin mount. Paths that end in '/' take what follows as their rest. */
 static const struct {
     struct crier_slice path;
     enum crier_route_kind route;
-} routes[] = {
-    {{"/", 1}, CRIER_ROUTE_PAGE},
-    {{"*", 1}, CRIER_ROUTE_ANY},
-    {{"/events", 7}, CRIER_ROUTE_EVENTS},
-    {{"/events/", 8}, CRIER_ROUTE_TOPIC},
-    {{"/-/health", 9}, CRIER_ROUTE_HEALTH},
-    {{"/-/topics", 9}, CRIER_ROUTE_TOPICS},
-    {{"/-/topics/", 10}, CRIER_ROUTE_TOPIC_INFO},
-    {{"/-/stats", 8}, CRIER_ROUTE_STATS},
-    {{"/-/problems/", 12}, CRIER_ROUTE_PROBLEM},
+} admin_routes[] = {
+    {{"/health", 7}, CRIER_ROUTE_HEALTH},      {{"/topics", 7}, CRIER_ROUTE_TOPICS},
+    {{"/topics/", 8}, CRIER_ROUTE_TOPIC_INFO}, {{"/stats", 6}, CRIER_ROUTE_STATS},
+    {{"/problems/", 10}, CRIER_ROUTE_PROBLEM},
 };
 
-static enum crier_route_kind route_of(struct crier_slice path, struct crier_slice *ret_rest)
+static enum crier_route_kind admin_route(struct crier_slice path, struct crier_slice *ret_rest)
 {
-    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-        struct crier_slice p = routes[i].path;
-        bool open = p.len > 1 && p.data[p.len - 1] == '/';
+    for (size_t i = 0; i < sizeof(admin_routes) / sizeof(admin_routes[0]); i++) {
+        struct crier_slice p = admin_routes[i].path;
+        bool open = p.data[p.len - 1] == '/';
 
         if (open ? crier_slice_starts(path, p) : crier_slice_eq(path, p)) {
             *ret_rest = crier_slice_sub(path, p.len, path.len - p.len);
-            return routes[i].route;
+            return admin_routes[i].route;
         }
     }
     return CRIER_ROUTE_NONE;
+}
+
+static enum crier_route_kind events_route(struct crier_slice path, struct crier_slice *ret_rest)
+{
+    if (!path.len)
+        return CRIER_ROUTE_EVENTS;
+    *ret_rest = crier_slice_sub(path, 1, path.len);
+    return CRIER_ROUTE_TOPIC;
+}
+
+/* What of a raw path lies below a mount, its slash included. */
+static struct crier_slice below(struct crier_slice path, struct crier_slice mount)
+{
+    size_t slashes = 0, at;
+
+    for (size_t i = 0; i < mount.len; i++)
+        slashes += mount.data[i] == '/';
+    for (at = 0; at < path.len; at++) {
+        if (path.data[at] == '/' && slashes-- == 0)
+            break;
+    }
+    return crier_slice_sub(path, at, path.len);
 }
 
 /* Does the request follow everything, or everything below something unnamed? Looked at as it
@@ -88,8 +107,17 @@ static bool follows_many(struct crier_exchange *ex)
     return false;
 }
 
+static bool publishes(const struct crier_exchange *ex)
+{
+    return ex->method == CRIER_METHOD_POST || ex->method == CRIER_METHOD_PUT ||
+           ex->method == CRIER_METHOD_DELETE;
+}
+
+/* What is decided by the configuration; what permissions decide comes later. */
 static enum crier_act act_of(struct crier_exchange *ex)
 {
+    bool by_config = ex->site && ex->site->by_config;
+
     if (ex->method == CRIER_METHOD_OPTIONS)
         return CRIER_ACT_PREFLIGHT;
     switch (ex->route) {
@@ -98,13 +126,14 @@ static enum crier_act act_of(struct crier_exchange *ex)
     case CRIER_ROUTE_TOPICS:
     case CRIER_ROUTE_TOPIC_INFO:
     case CRIER_ROUTE_STATS:
-        return CRIER_ACT_READ_MANY;
+        return by_config ? CRIER_ACT_READ_MANY : CRIER_ACT_READ;
     case CRIER_ROUTE_EVENTS:
     case CRIER_ROUTE_TOPIC:
-        if (ex->method == CRIER_METHOD_POST || ex->method == CRIER_METHOD_PUT ||
-            ex->method == CRIER_METHOD_DELETE)
-            return CRIER_ACT_PUBLISH;
-        return follows_many(ex) ? CRIER_ACT_READ_MANY : CRIER_ACT_READ;
+        if (publishes(ex))
+            return by_config ? CRIER_ACT_PUBLISH : CRIER_ACT_PUBLISH_IF_PERMITTED;
+        return by_config && follows_many(ex) ? CRIER_ACT_READ_MANY : CRIER_ACT_READ;
+    case CRIER_ROUTE_SITE:
+        return CRIER_ACT_PROGRAM;
     case CRIER_ROUTE_NONE:
     case CRIER_ROUTE_PAGE:
     case CRIER_ROUTE_PROBLEM:
@@ -112,6 +141,55 @@ static enum crier_act act_of(struct crier_exchange *ex)
         break;
     }
     return CRIER_ACT_READ;
+}
+
+/* ---- permissions ------------------------------------------------------------------------ */
+
+bool crier_permit_anyone(void *ctx, const struct crier_visit *visit)
+{
+    return true;
+}
+
+bool crier_permit_local(void *ctx, const struct crier_visit *visit)
+{
+    return visit->local;
+}
+
+static bool ask(struct crier_exchange *ex, crier_permission *permission)
+{
+    struct crier_request request;
+    bool yes;
+
+    crier_request_visit(&request, ex);
+    yes = permission(ex->site->ctx, &(struct crier_visit){.request = &request,
+                                                          .topic = ex->rest,
+                                                          .local = ex->admission.local});
+    crier_request_leave(&request);
+    return yes;
+}
+
+/* May it, where the program says who may? true: it may not, and was refused. */
+static bool refuse_permission(struct crier_exchange *ex)
+{
+    const struct crier_site *site = ex->site;
+    const char *detail = "The program that serves this does not allow it.";
+    bool allowed = true;
+
+    if (!site || !site->channel || site->by_config || ex->method == CRIER_METHOD_OPTIONS)
+        return false;
+    if (site->kind == CRIER_SITE_EVENTS && publishes(ex)) {
+        allowed = site->may_publish && ask(ex, site->may_publish);
+        if (!site->may_publish)
+            detail = "Nobody may publish here over HTTP: the program that serves this does.";
+    } else if (ex->route != CRIER_ROUTE_HEALTH && ex->route != CRIER_ROUTE_PROBLEM) {
+        if (site->may_subscribe)
+            allowed = ask(ex, site->may_subscribe);
+        else if (site->kind == CRIER_SITE_ADMIN || follows_many(ex))
+            allowed = ex->admission.local;
+    }
+    if (!allowed)
+        crier_exchange_refuse_for(ex, CRIER_PROBLEM_NOT_ALLOWED, detail);
+    return !allowed;
 }
 
 /* ---- the kind refusals ------------------------------------------------------------------ */
@@ -129,7 +207,7 @@ static void send_away(struct crier_exchange *ex,
     struct crier_buf text;
 
     ex->close = true;
-    crier_buf_init(&text, worker->hub->mem);
+    crier_buf_init(&text, worker->server->mem);
     if (ex->method == CRIER_METHOD_GET &&
         crier_accept_names(ex->request, CRIER_MEDIA_EVENT_STREAM)) {
         crier_conn_log_refusal(ex->conn, problem, &ex->client);
@@ -154,7 +232,7 @@ warn_limit(struct crier_exchange *ex, const char *what, const char *flag, uint64
     char text[CRIER_ADDRESS_TEXT];
 
     crier_ip_format(&ex->client, text);
-    crier_log(worker->hub->log, CRIER_LOG_WARNING, CRIER_LOG_KIND_LIMIT, worker->now,
+    crier_log(worker->server->log, CRIER_LOG_WARNING, CRIER_LOG_KIND_LIMIT, worker->now,
               "limit-reached", CRIER_LOG_TEXT("limit", crier_slice_of(what)),
               CRIER_LOG_NUMBER("allowed", limit), CRIER_LOG_TEXT("peer", crier_slice_of(text)),
               CRIER_LOG_TEXT("flag", crier_slice_of(flag)));
@@ -164,23 +242,23 @@ warn_limit(struct crier_exchange *ex, const char *what, const char *flag, uint64
 static bool over_limits(struct crier_exchange *ex)
 {
     struct crier_conn *conn = ex->conn;
-    struct crier_shared *hub = conn->worker->hub;
+    struct crier_server *server = conn->worker->server;
 
     if (conn->over == CRIER_LIMIT_ADDRESS) {
         crier_stat_add(&conn->worker->stats.over_address_limit, 1);
-        if (crier_limits_warn_once(hub->limits, &conn->ticket))
+        if (crier_limits_warn_once(server->limits, &conn->ticket))
             warn_limit(ex, "connections-per-address", "--max-connections-per-address",
-                       hub->config->max_per_address);
+                       server->config->max_per_address);
         send_away(ex, CRIER_PROBLEM_TOO_MANY_CONNECTIONS, 30000, 60000);
         return true;
     }
     if (conn->over == CRIER_LIMIT_ALL) {
         crier_stat_add(&conn->worker->stats.over_connection_limit, 1);
-        warn_limit(ex, "connections", "--max-connections", hub->config->max_connections);
+        warn_limit(ex, "connections", "--max-connections", server->config->max_connections);
         send_away(ex, CRIER_PROBLEM_BUSY, 5000, 15000);
         return true;
     }
-    if (atomic_load_explicit(&hub->draining, memory_order_relaxed)) {
+    if (atomic_load_explicit(&server->draining, memory_order_relaxed)) {
         send_away(ex, CRIER_PROBLEM_DRAINING, 5000, 15000);
         return true;
     }
@@ -205,68 +283,137 @@ static void refuse_admission(struct crier_exchange *ex)
 static void find_client(struct crier_exchange *ex)
 {
     struct crier_conn *conn = ex->conn;
-    struct crier_shared *hub = conn->worker->hub;
+    struct crier_server *server = conn->worker->server;
 
-    ex->client = crier_admission_client(hub->config, ex->request, &conn->visitor);
+    ex->client = crier_admission_client(server->config, ex->request, &conn->visitor);
     /* A proxy carries many people's requests over one kept connection: each counts where it
      * belongs. */
-    if (hub->config->proxy_count) {
-        int over = crier_limits_move(hub->limits, &ex->client, &conn->ticket);
+    if (server->config->proxy_count) {
+        int over = crier_limits_move(server->limits, &ex->client, &conn->ticket);
 
         conn->over = over > 0 ? (uint8_t)over : 0;
     }
 }
 
+/* What the path is known for. */
+static void list_methods(struct crier_exchange *ex, struct crier_buf *methods)
+{
+    if (ex->route == CRIER_ROUTE_SITE)
+        crier_sites_methods(&ex->conn->worker->server->sites, ex->request->path, methods);
+    else
+        crier_buf_append(methods, crier_slice_of(route_methods[ex->route].methods));
+}
+
+static bool is_preflight(const struct crier_exchange *ex)
+{
+    return ex->admission.allow_origin.len &&
+           crier_http_request_header(ex->request, CRIER_SLICE("Access-Control-Request-Method"))
+               .data;
+}
+
 static void answer_options(struct crier_exchange *ex)
 {
-    struct crier_buf headers;
+    struct crier_server *server = ex->conn->worker->server;
+    struct crier_buf headers, methods;
 
-    crier_buf_init(&headers, ex->conn->worker->hub->mem);
-    if (ex->admission.allow_origin.len &&
-        crier_http_request_header(ex->request, CRIER_SLICE("Access-Control-Request-Method"))
-            .data) {
-        struct crier_admission preflight = ex->admission;
-
-        crier_admission_cors(&headers, &preflight, true);
+    crier_buf_init(&headers, server->mem);
+    crier_buf_init(&methods, server->mem);
+    list_methods(ex, &methods);
+    if (is_preflight(ex)) {
+        crier_admission_preflight(&headers, &ex->admission, ex->request,
+                                  ex->route == CRIER_ROUTE_SITE ? crier_buf_slice(&methods)
+                                                                : (struct crier_slice){0});
         ex->admission.allow_origin.len = 0; /* said once */
     } else {
-        crier_http_header(&headers, CRIER_SLICE("Allow"),
-                          crier_slice_of(route_methods[ex->route].methods));
+        crier_http_header(&headers, CRIER_SLICE("Allow"), crier_buf_slice(&methods));
     }
     crier_exchange_answer(
         ex, &(struct crier_answer){.status = 204, .headers = crier_buf_slice(&headers)});
     crier_buf_deinit(&headers);
+    crier_buf_deinit(&methods);
 }
 
-/* What is wrong with the request as such; NONE: nothing. */
+static void refuse_method(struct crier_exchange *ex)
+{
+    const struct crier_mem *mem = ex->conn->worker->server->mem;
+    struct crier_buf headers, methods;
+
+    crier_buf_init(&headers, mem);
+    crier_buf_init(&methods, mem);
+    list_methods(ex, &methods);
+    crier_http_header(&headers, CRIER_SLICE("Allow"), crier_buf_slice(&methods));
+    crier_exchange_refuse(ex, CRIER_PROBLEM_METHOD_NOT_ALLOWED, CRIER_SLICE(""),
+                          CRIER_SLICE(""), crier_buf_slice(&headers));
+    crier_buf_deinit(&headers);
+    crier_buf_deinit(&methods);
+}
+
+static bool knows_method(const struct crier_exchange *ex)
+{
+    if (ex->route == CRIER_ROUTE_SITE)
+        return ex->site || ex->method == CRIER_METHOD_OPTIONS;
+    return (route_methods[ex->route].mask & (1u << ex->method)) != 0;
+}
+
+/* What is wrong with the request as such; true: it was refused. */
 static bool refuse_unknown(struct crier_exchange *ex)
 {
-    if (ex->route == CRIER_ROUTE_NONE) {
+    if (ex->route == CRIER_ROUTE_NONE)
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_NOT_FOUND, NULL);
-        return true;
-    }
-    if (!(route_methods[ex->route].mask & (1u << ex->method))) {
-        struct crier_buf headers;
-
-        crier_buf_init(&headers, ex->conn->worker->hub->mem);
-        crier_http_header(&headers, CRIER_SLICE("Allow"),
-                          crier_slice_of(route_methods[ex->route].methods));
-        crier_exchange_refuse(ex, CRIER_PROBLEM_METHOD_NOT_ALLOWED, CRIER_SLICE(""),
-                              CRIER_SLICE(""), crier_buf_slice(&headers));
-        crier_buf_deinit(&headers);
-        return true;
-    }
-    return false;
+    else if (!knows_method(ex))
+        refuse_method(ex);
+    else
+        return false;
+    return true;
 }
 
-static void find_route(struct crier_exchange *ex)
+/* Below a mount: decoded as a whole; with a bad '%', which is refused soon, as it is. */
+static void find_below(struct crier_exchange *ex)
 {
+    struct crier_slice rest = below(ex->request->path, ex->site->pattern);
+
+    if (!ex->bad_path && crier_percent_decode(&ex->text, rest, false) == 0)
+        rest = crier_buf_slice(&ex->text);
+    if (ex->site->kind == CRIER_SITE_ADMIN)
+        ex->route = admin_route(rest, &ex->rest);
+    else if (!ex->site->pattern.len && crier_slice_eq(rest, CRIER_SLICE("/")))
+        ex->route = CRIER_ROUTE_EVENTS; /* mounted at the very top */
+    else
+        ex->route = events_route(rest, &ex->rest);
+}
+
+/* 0, -ENOMEM. */
+static int find_route(struct crier_exchange *ex)
+{
+    struct crier_worker *worker = ex->conn->worker;
     struct crier_slice path = ex->request->path;
 
+    if (crier_slice_eq(path, CRIER_SLICE("*"))) {
+        ex->route = CRIER_ROUTE_ANY;
+        return 0;
+    }
     ex->bad_path = crier_percent_decode(&ex->text, path, false) < 0;
-    if (!ex->bad_path)
-        path = crier_buf_slice(&ex->text);
-    ex->route = route_of(path, &ex->rest);
+    crier_buf_clear(&ex->text);
+    ex->site =
+        crier_sites_find(&worker->server->sites, ex->request->method_name, path, &ex->known);
+    if (!ex->site) {
+        ex->route = ex->known ? CRIER_ROUTE_SITE : CRIER_ROUTE_NONE;
+        return 0;
+    }
+    switch (ex->site->kind) {
+    case CRIER_SITE_HANDLER:
+    case CRIER_SITE_STATIC:
+        ex->route = CRIER_ROUTE_SITE;
+        return 0;
+    case CRIER_SITE_PAGE:
+        ex->route = CRIER_ROUTE_PAGE;
+        return 0;
+    case CRIER_SITE_EVENTS:
+    case CRIER_SITE_ADMIN:
+        break;
+    }
+    find_below(ex);
+    return crier_outlet_of(worker, ex->site->channel, &ex->outlet);
 }
 
 static void refuse_bad_path(struct crier_exchange *ex)
@@ -282,9 +429,35 @@ static void refuse_bad_path(struct crier_exchange *ex)
         "percent sign as %25.");
 }
 
+static bool is_handled(const struct crier_exchange *ex)
+{
+    return ex->site && ex->site->kind == CRIER_SITE_HANDLER;
+}
+
+/* Who comes in, and whether: true, or it was refused. */
+static bool admit(struct crier_exchange *ex)
+{
+    struct crier_conn *conn = ex->conn;
+    struct crier_server *server = conn->worker->server;
+
+    find_client(ex);
+    /* Decided first, so that every refusal carries the CORS headers it is due. */
+    crier_admission_decide(server->config, server->tokens, ex->request, &conn->visitor,
+                           act_of(ex), &ex->admission);
+    ex->admission.allow_origin = crier_exchange_keep(ex, ex->admission.allow_origin);
+    if (ex->route != CRIER_ROUTE_HEALTH && over_limits(ex))
+        return false;
+    if (ex->admission.problem)
+        refuse_admission(ex);
+    else if (ex->bad_path)
+        refuse_bad_path(ex);
+    else
+        return !refuse_unknown(ex) && !refuse_permission(ex);
+    return false;
+}
+
 void crier_route_begin(struct crier_conn *conn, const struct crier_http_request *request)
 {
-    struct crier_shared *hub = conn->worker->hub;
     struct crier_exchange *ex;
 
     if (crier_exchange_new(conn, request, &ex) < 0) {
@@ -293,30 +466,19 @@ void crier_route_begin(struct crier_conn *conn, const struct crier_http_request 
     }
     conn->exchange = ex;
     conn->progress_ms = conn->worker->now.boot_ms;
-
-    if (request->method == CRIER_METHOD_OTHER) {
+    if (find_route(ex) < 0) {
+        crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
+        return;
+    }
+    if (request->method == CRIER_METHOD_OTHER && !is_handled(ex)) {
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_NOT_IMPLEMENTED, NULL);
         return;
     }
-    find_route(ex);
-    find_client(ex);
-    /* Decided first, so that every refusal carries the CORS headers it is due. */
-    crier_admission_decide(hub->config, hub->tokens, request, &conn->visitor, act_of(ex),
-                           &ex->admission);
-    ex->admission.allow_origin = crier_exchange_keep(ex, ex->admission.allow_origin);
-    if (ex->route != CRIER_ROUTE_HEALTH && over_limits(ex))
+    if (!admit(ex))
         return;
-    if (ex->admission.problem) {
-        refuse_admission(ex);
-        return;
-    }
-    if (ex->bad_path) {
-        refuse_bad_path(ex);
-        return;
-    }
-    if (refuse_unknown(ex))
-        return;
-    if (ex->method == CRIER_METHOD_POST || ex->method == CRIER_METHOD_PUT)
+    if (is_handled(ex))
+        crier_request_begin(ex);
+    else if (ex->method == CRIER_METHOD_POST || ex->method == CRIER_METHOD_PUT)
         crier_publish_begin(ex);
     else if (request->expect_continue && request->has_body)
         crier_exchange_continue(ex);
@@ -334,8 +496,11 @@ void crier_route_abort(struct crier_exchange *ex,
 
 void crier_route_body(struct crier_exchange *ex, struct crier_slice bytes)
 {
-    if (ex->publish) {
-        crier_publish_body(ex, bytes);
+    if (ex->publish || ex->call) {
+        if (ex->call)
+            crier_request_take(ex, bytes);
+        else
+            crier_publish_body(ex, bytes);
         return;
     }
     ex->discarded += bytes.len;
@@ -378,6 +543,9 @@ static void answer_read(struct crier_exchange *ex)
     case CRIER_ROUTE_PROBLEM:
         crier_page_problem(ex);
         break;
+    case CRIER_ROUTE_SITE:
+        crier_site_answer(ex);
+        break;
     case CRIER_ROUTE_NONE:
     case CRIER_ROUTE_ANY:
         break; /* refused or answered before */
@@ -391,6 +559,10 @@ void crier_route_end(struct crier_exchange *ex)
     ex->body_done = true;
     if (ex->publish) {
         crier_publish_end(ex);
+        return;
+    }
+    if (ex->call) {
+        crier_request_end(ex);
         return;
     }
     if (ex->method == CRIER_METHOD_OPTIONS) {

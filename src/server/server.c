@@ -1,253 +1,192 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A server from its start to its end. The main thread starts the workers and then waits for
- * signals; once a second it lets history age, and it runs the demo publisher if there is one.
- * Signals are blocked everywhere and taken by sigtimedwait here, so that no handler runs in the
- * middle of anything.
+ * A server from its making to its end (the states are drawn in server.h).
  *
- *   SIGTERM, SIGINT  drain (worker.c); a second one ends at once, with status 1
- *   SIGHUP           the token file is read again
- *   SIGUSR1          from a worker: it has drained
- *   SIGPIPE          ignored: sends say MSG_NOSIGNAL, and standard error may be a closed pipe
+ * Making it can only fail for want of memory. Whatever else is wrong, an option, a route, a port
+ * in use, is noted as a sentence and a result, and reported when it is to run: a program has one
+ * place to look.
+ *
+ * Running. Worker 0 works on the thread that calls run (or steps it); the others get threads of
+ * their own, in which all signals are blocked.
+ *
+ * Stopping is a counter and an eventfd, so that a signal handler may do it. The eventfd stays
+ * readable; each worker takes it out of its poller when it has seen it. The first stop begins
+ * the drain (worker.c), a second one ends it.
+ *
+ * Ending. Workers first, then the channels (and with them the hubs), the sockets last.
  */
-#include "server/server.h"
-#include "net/sys.h"
-#include "server/demo.h"
 #include "server/worker.h"
-#include <malloc.h>
+
+#include "net/sys.h"
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
-#include <time.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
-#define SERVER_LOG(server, level, event, ...)                                                  \
-    crier_log((server)->hub.log, level, CRIER_LOG_KIND_SERVER, crier_sys_now(), event,         \
-              __VA_ARGS__)
+/* ---- faults ----------------------------------------------------------------------------- */
 
-struct server {
-    struct crier_shared hub;
-    struct crier_config config;
-    struct crier_hash_key hash_key;
-    struct crier_demo demo;
-    sigset_t signals;
-};
-
-static struct crier_slice text_of(const char *text)
+int crier_server_fail(struct crier_server *server, int result, const char *format, ...)
 {
-    return crier_slice_of(text);
+    char text[256];
+    va_list args;
+
+    if (server->failed)
+        return result;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    server->failed = result;
+    crier_buf_append(&server->error, crier_slice_of(text));
+    crier_buf_byte(&server->error, '\0');
+    SERVER_LOG(server, CRIER_LOG_ERROR, "failed", CRIER_LOG_TEXT("what", crier_slice_of(text)));
+    return result;
 }
 
-static int fail(struct server *server, const char *what, int error)
+const char *crier_server_error(const struct crier_server *server)
 {
-    SERVER_LOG(server, CRIER_LOG_ERROR, "failed", CRIER_LOG_TEXT("what", text_of(what)),
-               CRIER_LOG_TEXT("error", text_of(strerror(-error))));
-    return error;
+    if (!server)
+        return crier_strerror(CRIER_ENOMEM);
+    if (!server->failed)
+        return "";
+    return crier_buf_error(&server->error) == 0 ? server->error.data
+                                                : crier_strerror(server->failed);
 }
 
-/* ---- listeners -------------------------------------------------------------------------- */
-
-static int listen_failed(struct server *server, const struct crier_address *address, int r)
+int crier_server_fail_errno(struct crier_server *server, const char *what, int error)
 {
-    char text[CRIER_ADDRESS_TEXT];
-
-    crier_address_format(address, text);
-    SERVER_LOG(
-        server, CRIER_LOG_ERROR, "failed", CRIER_LOG_TEXT("what", CRIER_SLICE("cannot listen")),
-        CRIER_LOG_TEXT("address", text_of(text)),
-        CRIER_LOG_TEXT("error", text_of(strerror(-r))),
-        CRIER_LOG_TEXT(
-            "hint",
-            r == -EADDRINUSE
-                ? CRIER_SLICE(
-                      "another program has this port: stop it, or choose one with --listen")
-                : CRIER_SLICE("choose an address with --listen")));
-    return r;
-}
-
-/* "localhost:0" is two addresses that share whatever free port the first one got. */
-static struct crier_address wanted_address(const struct server *server, size_t i)
-{
-    const struct crier_shared *hub = &server->hub;
-    struct crier_address address = server->config.listens[i];
-
-    if (address.port == 0 && address.ip.family == 6 && i > 0 && hub->listener_count > 0 &&
-        server->config.listens[i - 1].port == 0 && server->config.listens[i - 1].ip.family == 4)
-        address.port = hub->listeners[hub->listener_count - 1].address.port;
-    return address;
-}
-
-/* `serve` refuses a public --listen without a word about publishing; a socket handed in has not
- * passed by there. */
-static int check_handed_in(struct server *server, const struct crier_listener *l)
-{
-    bool open = l->address.ip.family != 0 && !crier_ip_is_loopback(&l->address.ip);
-    char text[CRIER_ADDRESS_TEXT];
-
-    if (!open || server->config.anonymous_publish ||
-        crier_tokens_configured(server->hub.tokens))
-        return 0;
-    crier_address_format(&l->address, text);
-    SERVER_LOG(
-        server, CRIER_LOG_ERROR, "failed",
-        CRIER_LOG_TEXT("what", CRIER_SLICE("a public socket was handed in by LISTEN_FDS")),
-        CRIER_LOG_TEXT("address", text_of(text)),
-        CRIER_LOG_TEXT("hint", CRIER_SLICE("say who may publish: --publish-token-file FILE "
-                                           "or --anonymous-publish")));
-    return -EPERM;
-}
-
-static int add_listener(struct server *server, size_t i, bool handed_in)
-{
-    struct crier_shared *hub = &server->hub;
-    struct crier_listener *l = &hub->listeners[hub->listener_count];
-    struct crier_address address;
-    int r;
-
-    if (handed_in) {
-        r = crier_listener_inherit(hub->mem, 3 + (int)i, l);
-        if (r < 0)
-            return fail(server, "a descriptor handed in by LISTEN_FDS is no listening socket",
-                        r);
-        hub->listener_count++;
-        return check_handed_in(server, l);
-    }
-    address = wanted_address(server, i);
-    r = crier_listener_open(hub->mem, &address, server->config.workers,
-                            server->config.congestion, l);
-    /* A machine without IPv6 still serves `localhost`: the IPv4 address is there. */
-    if ((r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL) && address.ip.family == 6 &&
-        hub->listener_count > 0)
-        return 0;
-    if (r < 0)
-        return listen_failed(server, &address, r);
-    hub->listener_count++;
-    return 0;
-}
-
-static int open_listeners(struct server *server, size_t handed_in)
-{
-    struct crier_shared *hub = &server->hub;
-    size_t count = handed_in ? handed_in : server->config.listen_count;
-
-    hub->listeners = crier_mem_zalloc(hub->mem, count * sizeof(*hub->listeners));
-    if (!hub->listeners)
-        return fail(server, "start", -ENOMEM);
-    for (size_t i = 0; i < count; i++) {
-        int r = add_listener(server, i, handed_in > 0);
-
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-static void log_listeners(struct server *server)
-{
-    for (size_t i = 0; i < server->hub.listener_count; i++) {
-        char text[CRIER_ADDRESS_TEXT];
-
-        crier_address_format(&server->hub.listeners[i].address, text);
-        SERVER_LOG(server, CRIER_LOG_INFO, "listening",
-                   CRIER_LOG_TEXT("address", text_of(text)),
-                   CRIER_LOG_NUMBER("workers", server->hub.worker_count));
-    }
+    return crier_server_fail(server, error, "%s: %s", what, crier_strerror(error));
 }
 
 /* ---- start ------------------------------------------------------------------------------ */
 
-static int start_shared(struct server *server)
+static int start_workers(struct crier_server *server)
 {
-    struct crier_shared *hub = &server->hub;
-    struct crier_buf fault;
-    uint32_t epoch;
-    int r;
+    size_t wanted = server->config->workers;
 
-    if (crier_sys_random(&server->hash_key, sizeof(server->hash_key)) < 0 ||
-        crier_sys_random(&epoch, sizeof(epoch)) < 0)
-        return fail(server, "no randomness", -EIO);
-
-    crier_buf_init(&fault, hub->mem);
-    r = crier_tokens_new(hub->mem, server->config.token_file, server->config.token_text, &fault,
-                         &hub->tokens);
-    if (r < 0)
-        SERVER_LOG(server, CRIER_LOG_ERROR, "failed",
-                   CRIER_LOG_TEXT("what", CRIER_SLICE("publish token")),
-                   CRIER_LOG_TEXT("error", crier_buf_slice(&fault)));
-    crier_buf_deinit(&fault);
-    if (r < 0)
-        return r;
-
-    r = crier_journal_new_memory(hub->mem, &server->hash_key, &server->config.journal,
-                                 1 + epoch % 999, crier_sys_now(), &hub->journal);
-    if (r == 0)
-        r = crier_presence_new(hub->mem, hub->journal, &hub->presence);
-    if (r == 0)
-        r = crier_limits_new(hub->mem, &server->hash_key, server->config.max_connections,
-                             server->config.max_per_address, &hub->limits);
-    return r < 0 ? fail(server, "start", r) : 0;
-}
-
-static int start_workers(struct server *server)
-{
-    struct crier_shared *hub = &server->hub;
-    size_t wanted = server->config.workers;
-
-    hub->workers = crier_mem_zalloc(hub->mem, wanted * sizeof(*hub->workers));
-    if (!hub->workers)
-        return fail(server, "start", -ENOMEM);
-    hub->worker_count = wanted;
+    server->workers = crier_mem_zalloc(server->mem, wanted * sizeof(*server->workers));
+    if (!server->workers)
+        return crier_server_fail(server, -ENOMEM, "out of memory");
+    server->worker_count = wanted;
     for (size_t i = 0; i < wanted; i++)
-        hub->workers[i].hub = hub;
+        server->workers[i].server = server;
     for (size_t i = 0; i < wanted; i++) {
         uint64_t seed = i;
         int r = crier_sys_random(&seed, sizeof(seed));
 
         if (r == 0)
-            r = crier_worker_init(&hub->workers[i], hub, (unsigned)i, seed);
+            r = crier_worker_init(&server->workers[i], server, (unsigned)i, seed);
+        if (r == 0)
+            r = crier_worker_listen(&server->workers[i]);
         if (r < 0)
-            return fail(server, "start a worker", r);
-    }
-    for (size_t i = 0; i < wanted; i++) {
-        int r =
-            pthread_create(&hub->workers[i].thread, NULL, crier_worker_run, &hub->workers[i]);
-
-        if (r != 0)
-            return fail(server, "start a thread", -r);
-        hub->workers[i].running = true;
+            return crier_server_fail_errno(server, "cannot start a worker", r);
     }
     return 0;
 }
 
-/* ---- the main thread -------------------------------------------------------------------- */
-
-static int demo_publish(void *ctx,
-                        struct crier_slice topic,
-                        struct crier_slice type,
-                        struct crier_slice data)
+int crier_server_start(struct crier_server *server)
 {
-    struct server *server = ctx;
-    const struct crier_event event = {.data = data, .type = type, .flags = CRIER_DATA};
-    struct crier_draft draft = {.topics = {topic}, .topic_count = 1, .type = type};
-    struct crier_buf sse;
     int r;
 
-    crier_buf_init(&sse, server->hub.mem);
-    r = crier_event_append(&sse, &event, &draft.id_at);
-    if (r == 0) {
-        draft.sse = crier_buf_slice(&sse);
-        crier_journal_append(server->hub.journal, &draft, 1, crier_sys_now());
-        r = draft.result;
-    }
-    crier_buf_deinit(&sse);
+    if (server->failed)
+        return server->failed;
+    if (server->started)
+        return 0;
+    server->started_ms = crier_server_now(server).boot_ms;
+    server->started = true;
+    r = start_workers(server);
+    if (r == 0)
+        crier_server_log_listeners(server);
     return r;
 }
 
-static void reload_tokens(struct server *server)
+/* The signals it handles become readable; they stay blocked until the end. */
+static int take_signals(struct crier_server *server)
+{
+    sigset_t signals;
+
+    if (!server->config->stop_on_signals || server->signals >= 0)
+        return 0;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    if (server->config->reload_on_hup)
+        sigaddset(&signals, SIGHUP);
+    server->signals = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (server->signals < 0)
+        return crier_server_fail_errno(server, "cannot watch for signals", -errno);
+    pthread_sigmask(SIG_BLOCK, &signals, &server->signals_before);
+    return 0;
+}
+
+static void give_back_signals(struct crier_server *server)
+{
+    struct signalfd_siginfo info;
+
+    if (server->signals < 0)
+        return;
+    /* One that came at the very end was meant for what has ended: it must not hit the program
+     * as soon as it is no more blocked. */
+    while (read(server->signals, &info, sizeof(info)) == sizeof(info)) {
+    }
+    close(server->signals);
+    server->signals = -1;
+    pthread_sigmask(SIG_SETMASK, &server->signals_before, NULL);
+}
+
+static int begin(struct crier_server *server)
+{
+    int r = 0;
+
+    if (!server->started)
+        r = crier_server_listen(server);
+    if (r == 0)
+        r = take_signals(server);
+    return r == 0 ? crier_server_start(server) : r;
+}
+
+/* ---- stopping --------------------------------------------------------------------------- */
+
+int crier_server_stop(struct crier_server *server)
+{
+    if (!server)
+        return CRIER_ENOMEM;
+    atomic_fetch_add(&server->stops, 1);
+    crier_wake_signal(&server->stop);
+    return 0;
+}
+
+static struct crier_slice stop_reason(const struct crier_server *server)
+{
+    int signal = atomic_load(&server->stop_signal);
+
+    return signal == SIGTERM  ? CRIER_SLICE("SIGTERM")
+           : signal == SIGINT ? CRIER_SLICE("SIGINT")
+                              : CRIER_SLICE("none");
+}
+
+void crier_server_begin_drain(struct crier_server *server)
+{
+    uint64_t now = crier_server_now(server).boot_ms;
+
+    if (atomic_exchange(&server->draining, true))
+        return;
+    atomic_store(&server->drain_until, now + server->config->drain_ms);
+    /* Said when it holds: who waits for this line meets draining answers only. */
+    SERVER_LOG(server, CRIER_LOG_INFO, "draining",
+               CRIER_LOG_TEXT("signal", stop_reason(server)),
+               CRIER_LOG_NUMBER("most_ms", server->config->drain_ms));
+    for (size_t i = 0; i < server->worker_count; i++)
+        crier_worker_wake(&server->workers[i]);
+}
+
+static void reload_tokens(struct crier_server *server)
 {
     struct crier_buf fault;
 
-    crier_buf_init(&fault, server->hub.mem);
-    if (crier_tokens_reload(server->hub.tokens, &fault) < 0)
+    crier_buf_init(&fault, server->mem);
+    if (crier_tokens_reload(server->tokens, &fault) < 0)
         SERVER_LOG(server, CRIER_LOG_ERROR, "reload-failed",
                    CRIER_LOG_TEXT("error", crier_buf_slice(&fault)),
                    CRIER_LOG_TEXT("hint", CRIER_SLICE("the old tokens stay")));
@@ -257,177 +196,305 @@ static void reload_tokens(struct server *server)
     crier_buf_deinit(&fault);
 }
 
-/* Waits for SIGTERM or SIGINT, and does what has to be done now and then. */
-static int wait_for_end(struct server *server)
+void crier_server_signal(struct crier_server *server, int signal)
 {
-    uint64_t trim_at = 0;
+    if (signal == SIGHUP) {
+        reload_tokens(server);
+        return;
+    }
+    atomic_store(&server->stop_signal, signal);
+    (void)crier_server_stop(server);
+}
 
-    for (;;) {
-        struct crier_now now = crier_sys_now();
-        uint64_t wait_ms = 1000;
-        struct timespec wait;
-        int signal;
+struct crier_mail *crier_server_mail(struct crier_server *server, struct crier_ref ref)
+{
+    uint32_t worker = crier_ref_worker(ref);
 
-        if (now.boot_ms >= trim_at) {
-            crier_journal_trim(server->hub.journal, now);
-            trim_at = now.boot_ms + 1000;
-        }
-        if (server->config.demo) {
-            uint64_t due = crier_demo_step(&server->demo, now, demo_publish, server);
+    return server && ref.generation && worker < server->worker_count
+               ? &server->workers[worker].mail
+               : NULL;
+}
 
-            wait_ms = due < wait_ms ? due : wait_ms;
-        }
-        wait = (struct timespec){.tv_sec = (time_t)(wait_ms / 1000),
-                                 .tv_nsec = (long)(wait_ms % 1000) * 1000000};
-        signal = sigtimedwait(&server->signals, NULL, &wait);
-        if (signal == SIGHUP)
-            reload_tokens(server);
-        else if (signal == SIGTERM || signal == SIGINT)
-            return signal;
+/* ---- running ---------------------------------------------------------------------------- */
+
+static bool enter(struct crier_server *server)
+{
+    return !atomic_exchange(&server->busy, true);
+}
+
+static void leave(struct crier_server *server)
+{
+    atomic_store(&server->busy, false);
+}
+
+static int start_threads(struct crier_server *server)
+{
+    sigset_t all, before;
+    int r = 0;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    for (size_t i = 1; i < server->worker_count && r == 0; i++) {
+        r = pthread_create(&server->workers[i].thread, NULL, crier_worker_run,
+                           &server->workers[i]);
+        server->workers[i].running = r == 0;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return r == 0 ? 0 : crier_server_fail_errno(server, "cannot start a thread", -r);
+}
+
+static void join_threads(struct crier_server *server)
+{
+    for (size_t i = 1; i < server->worker_count; i++) {
+        if (server->workers[i].running)
+            pthread_join(server->workers[i].thread, NULL);
+        server->workers[i].running = false;
     }
 }
 
-static void start_drain(struct server *server, int signal)
+/* The workers have ended: what is left of connections is cut, and the port let go. */
+static int end(struct crier_server *server)
 {
-    struct crier_shared *hub = &server->hub;
-    uint64_t now = crier_sys_now().boot_ms;
-
-    atomic_store(&hub->drain_until, now + server->config.drain_ms);
-    atomic_store(&hub->draining, true);
-    /* Said when it holds: who waits for this line meets draining answers only. */
-    SERVER_LOG(server, CRIER_LOG_INFO, "draining",
-               CRIER_LOG_TEXT("signal", signal == SIGTERM ? CRIER_SLICE("SIGTERM")
-                                                          : CRIER_SLICE("SIGINT")),
-               CRIER_LOG_NUMBER("most_ms", server->config.drain_ms));
-    for (size_t i = 0; i < hub->worker_count; i++)
-        crier_worker_wake(&hub->workers[i]);
-}
-
-static void join_workers(struct server *server)
-{
-    for (size_t i = 0; i < server->hub.worker_count; i++) {
-        if (server->hub.workers[i].running)
-            pthread_join(server->hub.workers[i].thread, NULL);
-        server->hub.workers[i].running = false;
-    }
-}
-
-static bool all_drained(const struct server *server)
-{
-    for (size_t i = 0; i < server->hub.worker_count; i++) {
-        if (!atomic_load(&server->hub.workers[i].drained))
-            return false;
-    }
-    return true;
-}
-
-/* While the workers drain: a second signal ends at once. A worker that has drained says so by
- * SIGUSR1. */
-static void wait_for_workers(struct server *server)
-{
-    while (!all_drained(server)) {
-        const struct timespec wait = {.tv_nsec = 100 * 1000000};
-        int signal = sigtimedwait(&server->signals, NULL, &wait);
-
-        if (signal != SIGTERM && signal != SIGINT)
-            continue;
-        SERVER_LOG(server, CRIER_LOG_WARNING, "ended",
-                   CRIER_LOG_TEXT("reason", CRIER_SLICE("second signal")));
-        _exit(1);
-    }
-}
-
-static void run(struct server *server)
-{
-    start_drain(server, wait_for_end(server));
-    wait_for_workers(server);
-    join_workers(server);
+    for (size_t i = 0; i < server->worker_count; i++)
+        crier_worker_close(&server->workers[i]);
+    crier_server_close_listeners(server);
+    give_back_signals(server);
+    server->ended = true;
     SERVER_LOG(server, CRIER_LOG_INFO, "ended",
-               CRIER_LOG_TEXT("reason", CRIER_SLICE("drained")));
+               CRIER_LOG_TEXT("reason", atomic_load(&server->stops) > 1
+                                            ? CRIER_SLICE("second signal")
+                                            : CRIER_SLICE("drained")));
+    return atomic_load(&server->cut) ? CRIER_CUT : 0;
 }
 
-/* ---- from start to end ------------------------------------------------------------------ */
-
-/* Also after a start that failed half way. Workers first; the sockets last. */
-static void server_deinit(struct server *server)
+static int run(struct crier_server *server)
 {
-    struct crier_shared *hub = &server->hub;
+    int r = begin(server);
 
-    if (hub->worker_count) {
-        atomic_store(&hub->draining,
-                     true); /* for workers that run although a later one could not start */
-        for (size_t i = 0; i < hub->worker_count; i++) {
-            if (hub->workers[i].running)
-                crier_worker_wake(&hub->workers[i]);
-        }
-        join_workers(server);
-        for (size_t i = 0; i < hub->worker_count; i++)
-            crier_worker_deinit(&hub->workers[i]);
-        crier_mem_free(hub->mem, hub->workers);
+    if (r == 0)
+        r = start_threads(server);
+    if (r == 0) {
+        (void)crier_worker_run(&server->workers[0]);
+    } else if (server->workers) {
+        (void)crier_server_stop(server); /* for those that run although another cannot */
+        (void)crier_server_stop(server);
     }
-    crier_limits_free(hub->limits);
-    crier_presence_free(hub->presence);
-    crier_journal_free(hub->journal);
-    crier_tokens_free(hub->tokens);
-    for (size_t i = 0; i < hub->listener_count; i++)
-        crier_listener_close(hub->mem, &hub->listeners[i]);
-    crier_mem_free(hub->mem, hub->listeners);
+    join_threads(server);
+    return r == 0 ? end(server) : r;
 }
 
-static int server_start(struct server *server)
+int crier_server_run(struct crier_server *server)
 {
-    size_t handed_in;
+    int r;
 
-    if (crier_listen_fds(&handed_in) < 0)
-        return fail(server, "LISTEN_FDS", -EINVAL);
-    server->hub.started_ms = crier_sys_now().boot_ms;
-    if (start_shared(server) < 0 || open_listeners(server, handed_in) < 0 ||
-        start_workers(server) < 0)
-        return -1;
-    log_listeners(server);
+    if (!server)
+        return CRIER_ENOMEM;
+    if (!enter(server))
+        return CRIER_EBUSY;
+    if (server->ended)
+        r = atomic_load(&server->cut) ? CRIER_CUT : 0;
+    else
+        r = run(server);
+    if (r < 0)
+        give_back_signals(server);
+    leave(server);
+    return r;
+}
+
+/* ---- stepping --------------------------------------------------------------------------- */
+
+static int begin_steps(struct crier_server *server)
+{
+    if (server->config->workers > 1)
+        return CRIER_EINVAL;
+    return begin(server);
+}
+
+static int step(struct crier_server *server)
+{
+    struct crier_worker *worker;
+    int r = begin_steps(server);
+
+    if (r < 0)
+        return r;
+    worker = &server->workers[0];
+    if (crier_worker_tick(worker, 0))
+        return end(server) == CRIER_CUT ? CRIER_CUT : CRIER_STOPPED;
+    /* What the tick left over makes the descriptor readable: a loop need not ask for the
+     * timeout to come back at once. */
+    if (crier_worker_sleep_time(worker) == 0)
+        crier_worker_wake(worker);
     return 0;
 }
 
-/* Large blocks (history's segments, windows of a burst) each get pages of their own, which go
- * back to the system when they are freed. By default glibc raises this threshold at the first
- * such free, and from then on they lie in the heap, held in place by whatever small thing was
- * allocated behind them. */
-static void tune_allocator(void)
+int crier_server_step(struct crier_server *server)
 {
-#ifdef __GLIBC__
-    (void)mallopt(M_MMAP_THRESHOLD, 64 * 1024);
-#endif
-}
-
-int crier_server_main(const struct crier_config *config)
-{
-    static const int handled[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
-    struct server *server = crier_mem_zalloc(&crier_mem_libc, sizeof(*server));
-    int status = 1;
+    int r;
 
     if (!server)
-        return 1;
-    tune_allocator();
-    server->config = *config;
-    server->hub.mem = &crier_mem_libc;
-    server->hub.config = &server->config;
-    server->hub.main = pthread_self();
-    sigemptyset(&server->signals);
-    for (size_t i = 0; i < sizeof(handled) / sizeof(handled[0]); i++)
-        sigaddset(&server->signals, handled[i]);
-    pthread_sigmask(SIG_BLOCK, &server->signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
+        return CRIER_ENOMEM;
+    if (!enter(server))
+        return CRIER_EBUSY;
+    if (server->ended)
+        r = atomic_load(&server->cut) ? CRIER_CUT : CRIER_STOPPED;
+    else
+        r = step(server);
+    leave(server);
+    return r;
+}
 
-    if (crier_log_new(server->hub.mem, config->log_level, STDERR_FILENO, &server->hub.log) ==
-        0) {
-        crier_demo_init(&server->demo, crier_sys_now().wall_ms, crier_sys_now());
-        if (server_start(server) == 0) {
-            run(server);
-            status = 0;
-        }
-        server_deinit(server);
-        crier_log_free(server->hub.log);
+int crier_server_fd(struct crier_server *server)
+{
+    int r;
+
+    if (!server)
+        return CRIER_ENOMEM;
+    if (server->ended)
+        return CRIER_EINVAL;
+    r = begin_steps(server);
+    return r < 0 ? r : server->workers[0].poller.fd;
+}
+
+int crier_server_timeout(struct crier_server *server)
+{
+    if (!server || server->ended || server->failed || !server->started ||
+        server->config->workers > 1)
+        return 0; /* step has something to say */
+    return crier_worker_sleep_time(&server->workers[0]);
+}
+
+/* ---- counters --------------------------------------------------------------------------- */
+
+static uint64_t count(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static void add_worker(struct crier_server_stats *all, const struct crier_worker_stats *one)
+{
+    all->connections += count(&one->connections);
+    all->streams += count(&one->streams);
+    all->accepted += count(&one->accepted);
+    all->requests += count(&one->requests);
+    for (size_t i = 0; i < CRIER_PROBLEM_COUNT; i++)
+        all->refused += count(&one->refused[i]);
+    all->streams_opened += count(&one->streams_opened);
+    all->streams_closed += count(&one->streams_closed);
+    all->sent_events += count(&one->delivered) + count(&one->sent);
+    all->sent_bytes += count(&one->delivered_bytes) + count(&one->sent_bytes);
+    all->full += count(&one->full);
+    all->stalled += count(&one->stalled);
+}
+
+int crier_server_stats_with(struct crier_server *server,
+                            size_t size,
+                            struct crier_server_stats *ret_stats)
+{
+    struct crier_server_stats all = {0};
+
+    if (!server)
+        return CRIER_ENOMEM;
+    for (size_t i = 0; i < server->worker_count; i++)
+        add_worker(&all, &server->workers[i].stats);
+    memset(ret_stats, 0, size);
+    memcpy(ret_stats, &all, size < sizeof(all) ? size : sizeof(all));
+    return 0;
+}
+
+/* ---- life ------------------------------------------------------------------------------- */
+
+struct crier_now crier_server_now(const struct crier_server *server)
+{
+    return server->clock->read(server->clock->ctx);
+}
+
+static int make_parts(struct crier_server *server)
+{
+    struct crier_buf fault;
+    int r;
+
+    if (crier_wake_init(&server->stop) < 0)
+        return -ENOMEM;
+    r = crier_log_new(server->mem, server->config->log_level, server->config->log_fd,
+                      &server->log);
+    if (r < 0)
+        return r;
+    if (server->config->on_log)
+        crier_log_hand(server->log, server->config->on_log, server->config->log_ctx);
+    if (crier_sys_random(&server->hash_key, sizeof(server->hash_key)) < 0)
+        (void)crier_server_fail(server, -EIO, "there is no randomness");
+    r = crier_limits_new(server->mem, &server->hash_key, server->config->max_connections,
+                         server->config->max_per_address, &server->limits);
+    if (r < 0)
+        return r;
+    crier_buf_init(&fault, server->mem);
+    r = crier_tokens_new(server->mem, server->config->token_file, server->config->token_text,
+                         &fault, &server->tokens);
+    if (r < 0 && r != -ENOMEM) {
+        (void)crier_server_fail(server, r, "publish token: %.*s",
+                                CRIER_SLICE_ARG(crier_buf_slice(&fault)));
+        r = 0;
     }
-    crier_mem_free(&crier_mem_libc, server);
-    return status;
+    crier_buf_deinit(&fault);
+    return r;
+}
+
+static void server_deinit(struct crier_server *server)
+{
+    const struct crier_mem *mem = server->mem;
+
+    for (size_t i = 0; i < server->worker_count; i++)
+        crier_worker_deinit(&server->workers[i]);
+    crier_mem_free(mem, server->workers);
+    crier_channels_free(server);
+    crier_sites_deinit(&server->sites);
+    crier_limits_free(server->limits);
+    crier_tokens_free(server->tokens);
+    crier_server_close_listeners(server);
+    give_back_signals(server);
+    crier_wake_deinit(&server->stop);
+    crier_log_free(server->log);
+    crier_config_release(mem, &server->settings);
+    pthread_mutex_destroy(&server->channels_mutex);
+    crier_buf_deinit(&server->error);
+    crier_mem_free(mem, server);
+}
+
+struct crier_server *crier_server_new_from(const struct crier_config *config,
+                                           const struct crier_mem *mem,
+                                           const struct crier_clock *clock)
+{
+    struct crier_server *server = crier_mem_zalloc(mem, sizeof(*server));
+
+    if (!server)
+        return NULL;
+    server->mem = mem;
+    server->clock = clock;
+    server->settings = *config;
+    server->config = &server->settings;
+    server->signals = server->stop.fd = -1;
+    crier_buf_init(&server->error, mem);
+    crier_list_init(&server->channels);
+    crier_sites_init(&server->sites, mem);
+    if (pthread_mutex_init(&server->channels_mutex, NULL) != 0) {
+        crier_mem_free(mem, server);
+        return NULL;
+    }
+    if (make_parts(server) < 0) {
+        /* What the configuration holds is still its maker's. */
+        server->settings = (struct crier_config){0};
+        server_deinit(server);
+        return NULL;
+    }
+    return server;
+}
+
+struct crier_server *crier_server_free(struct crier_server *server)
+{
+    if (!server)
+        return NULL;
+    if (!enter(server))
+        return server;
+    server_deinit(server);
+    return NULL;
 }

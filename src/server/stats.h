@@ -23,6 +23,10 @@
     X(gaps)     /* told: at the start of a stream, or in its middle */                         \
     X(sends)    /* system calls for events */                                                  \
     X(heartbeats)                                                                              \
+    X(sent) /* events of programs, queued on their streams */                                  \
+    X(sent_bytes)                                                                              \
+    X(full)    /* of these, refused: the stream's queue was full */                            \
+    X(expired) /* streams ended because they were too old */                                   \
     X(over_address_limit)                                                                      \
     X(over_connection_limit)                                                                   \
     X(accept_failed) /* no descriptor or memory for a connection: accepting paused */          \
@@ -58,6 +62,12 @@ static inline void crier_stat_add(_Atomic uint64_t *stat, uint64_t n)
 {
     /* One writer: a plain add, published without a locked instruction. */
     atomic_store_explicit(stat, atomic_load_explicit(stat, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
+static inline void crier_stat_sub(_Atomic uint64_t *stat, uint64_t n)
+{
+    atomic_store_explicit(stat, atomic_load_explicit(stat, memory_order_relaxed) - n,
                           memory_order_relaxed);
 }
 

@@ -21,10 +21,10 @@ static void answer_json(struct crier_exchange *ex, unsigned status, struct crier
 void crier_status_health(struct crier_exchange *ex)
 {
     bool draining =
-        atomic_load_explicit(&ex->conn->worker->hub->draining, memory_order_relaxed);
+        atomic_load_explicit(&ex->conn->worker->server->draining, memory_order_relaxed);
     struct crier_buf body;
 
-    crier_buf_init(&body, ex->conn->worker->hub->mem);
+    crier_buf_init(&body, ex->conn->worker->server->mem);
     crier_buf_append(&body, draining ? CRIER_SLICE("{\"status\":\"draining\"}")
                                      : CRIER_SLICE("{\"status\":\"ok\"}"));
     answer_json(ex, draining ? 503 : 200, &body);
@@ -43,22 +43,22 @@ static bool is_first(void *ctx, struct crier_slice topic)
 }
 
 /* Does somebody follow it by name? A pattern that would cover it names nothing. */
-static bool is_followed(struct crier_shared *hub, struct crier_slice name)
+static bool is_followed(struct crier_channel *channel, struct crier_slice name)
 {
     struct crier_slice look = name;
 
     /* In order, the name itself comes before all that begin with it. */
-    crier_presence_topics(hub->presence, name, CRIER_SLICE(""), is_first, &look);
+    crier_presence_topics(channel->presence, name, CRIER_SLICE(""), is_first, &look);
     return !look.data;
 }
 
 /* true: it is known: somebody follows it by name, or it holds events. */
 static bool
-write_topic(struct crier_shared *hub, struct crier_buf *body, struct crier_slice name)
+write_topic(struct crier_channel *channel, struct crier_buf *body, struct crier_slice name)
 {
     struct crier_topic_info info;
-    uint64_t subscribers = crier_presence_count(hub->presence, name);
-    bool held = crier_journal_topic(hub->journal, name, &info) == 0;
+    uint64_t subscribers = crier_presence_count(channel->presence, name);
+    bool held = crier_journal_topic(channel->hub->journal, name, &info) == 0;
 
     if (!held)
         memset(&info, 0, sizeof(info));
@@ -70,7 +70,7 @@ write_topic(struct crier_shared *hub, struct crier_buf *body, struct crier_slice
     crier_exchange_id_member(body, "first", held ? &info.first : NULL);
     crier_exchange_id_member(body, "last", held ? &info.last : NULL);
     crier_buf_byte(body, '}');
-    return held || is_followed(hub, name);
+    return held || is_followed(channel, name);
 }
 
 void crier_status_topic(struct crier_exchange *ex)
@@ -82,9 +82,9 @@ void crier_status_topic(struct crier_exchange *ex)
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_BAD_TOPIC, fault);
         return;
     }
-    crier_publisher_flush(ex->conn->worker);
-    crier_buf_init(&body, ex->conn->worker->hub->mem);
-    if (write_topic(ex->conn->worker->hub, &body, ex->rest))
+    crier_publisher_flush(ex->outlet);
+    crier_buf_init(&body, ex->conn->worker->server->mem);
+    if (write_topic(ex->outlet->channel, &body, ex->rest))
         answer_json(ex, 200, &body);
     else
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_UNKNOWN_TOPIC, NULL);
@@ -138,7 +138,7 @@ static int read_topics_wish(struct crier_exchange *ex,
 
 /* Merges the topics that hold events with those that are followed by name; both come in
  * order. */
-static void write_topics(struct crier_shared *hub,
+static void write_topics(struct crier_channel *channel,
                          struct crier_buf *body,
                          const struct names *held,
                          const struct names *followed,
@@ -159,7 +159,7 @@ static void write_topics(struct crier_shared *hub,
         b += order >= 0;
         if (written++)
             crier_buf_append(body, CRIER_SLICE(",\n"));
-        (void)write_topic(hub, body, last);
+        (void)write_topic(channel, body, last);
     }
     crier_buf_append(body, CRIER_SLICE("],\"next\":"));
     if (a < held->count || b < followed->count)
@@ -171,7 +171,8 @@ static void write_topics(struct crier_shared *hub,
 
 void crier_status_topics(struct crier_exchange *ex)
 {
-    struct crier_shared *hub = ex->conn->worker->hub;
+    struct crier_server *server = ex->conn->worker->server;
+    struct crier_channel *channel = ex->outlet->channel;
     struct crier_slice prefix, after;
     struct names *held, *followed;
     struct crier_buf body;
@@ -179,27 +180,27 @@ void crier_status_topics(struct crier_exchange *ex)
 
     if (read_topics_wish(ex, &prefix, &after, &limit) < 0)
         return;
-    crier_publisher_flush(ex->conn->worker);
-    held = crier_mem_zalloc(hub->mem, 2 * sizeof(*held));
+    crier_publisher_flush(ex->outlet);
+    held = crier_mem_zalloc(server->mem, 2 * sizeof(*held));
     if (!held) {
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
         return;
     }
     followed = held + 1;
     held->most = followed->most = limit + 1;
-    crier_buf_init(&held->text, hub->mem);
-    crier_buf_init(&followed->text, hub->mem);
-    crier_buf_init(&body, hub->mem);
-    crier_journal_topics(hub->journal, prefix, after, names_add_info, held);
-    crier_presence_topics(hub->presence, prefix, after, names_add_topic, followed);
-    write_topics(hub, &body, held, followed, limit);
+    crier_buf_init(&held->text, server->mem);
+    crier_buf_init(&followed->text, server->mem);
+    crier_buf_init(&body, server->mem);
+    crier_journal_topics(channel->hub->journal, prefix, after, names_add_info, held);
+    crier_presence_topics(channel->presence, prefix, after, names_add_topic, followed);
+    write_topics(channel, &body, held, followed, limit);
     if (held->text.failed || followed->text.failed)
         body.failed = true;
     answer_json(ex, 200, &body);
     crier_buf_deinit(&held->text);
     crier_buf_deinit(&followed->text);
     crier_buf_deinit(&body);
-    crier_mem_free(hub->mem, held);
+    crier_mem_free(server->mem, held);
 }
 
 /* ---- stats ------------------------------------------------------------------------------ */
@@ -213,12 +214,12 @@ static void write_number(struct crier_buf *body, const char *name, uint64_t valu
 }
 
 /* Adds up one counter, by its place in struct crier_worker_stats. */
-static uint64_t sum(const struct crier_shared *hub, size_t offset)
+static uint64_t sum(const struct crier_server *server, size_t offset)
 {
     uint64_t total = 0;
 
-    for (size_t i = 0; i < hub->worker_count; i++) {
-        const char *stats = (const char *)&hub->workers[i].stats;
+    for (size_t i = 0; i < server->worker_count; i++) {
+        const char *stats = (const char *)&server->workers[i].stats;
 
         total += atomic_load_explicit((_Atomic uint64_t *)(void *)(uintptr_t)(stats + offset),
                                       memory_order_relaxed);
@@ -226,17 +227,17 @@ static uint64_t sum(const struct crier_shared *hub, size_t offset)
     return total;
 }
 
-static void write_workers(struct crier_buf *body, struct crier_shared *hub)
+static void write_workers(struct crier_buf *body, struct crier_server *server)
 {
 #define STAT(name)                                                                             \
-    write_number(body, #name, sum(hub, offsetof(struct crier_worker_stats, name)));
+    write_number(body, #name, sum(server, offsetof(struct crier_worker_stats, name)));
     CRIER_GAUGES(STAT)
     CRIER_COUNTERS(STAT)
 #undef STAT
     crier_buf_append(body, CRIER_SLICE(",\"refused\":{"));
     for (unsigned i = 1; i < CRIER_PROBLEM_COUNT; i++) {
-        uint64_t n = sum(hub, offsetof(struct crier_worker_stats, refused) +
-                                  i * sizeof(_Atomic uint64_t));
+        uint64_t n = sum(server, offsetof(struct crier_worker_stats, refused) +
+                                     i * sizeof(_Atomic uint64_t));
 
         if (n) {
             struct crier_slice slug = crier_problem_slug((enum crier_problem)i);
@@ -249,12 +250,12 @@ static void write_workers(struct crier_buf *body, struct crier_shared *hub)
     crier_buf_byte(body, '}');
 }
 
-static void write_history(struct crier_buf *body, struct crier_shared *hub)
+static void write_history(struct crier_buf *body, struct crier_channel *channel)
 {
     struct crier_journal_stats s;
 
     memset(&s, 0, sizeof(s));
-    crier_journal_get_stats(hub->journal, &s);
+    crier_journal_get_stats(channel->hub->journal, &s);
     crier_buf_append(body, CRIER_SLICE(",\"history\":{"));
     write_number(body, "events", s.events);
     write_number(body, "bytes", s.bytes);
@@ -280,7 +281,9 @@ static void write_history(struct crier_buf *body, struct crier_shared *hub)
     crier_buf_byte(body, '}');
 }
 
-static void write_size_limits(struct crier_buf *body, const struct crier_config *c)
+static void write_size_limits(struct crier_buf *body,
+                              const struct crier_config *c,
+                              const struct crier_journal_limits *j)
 {
     write_number(body, "connections", c->max_connections);
     write_number(body, "connections_per_address", c->max_per_address);
@@ -289,13 +292,13 @@ static void write_size_limits(struct crier_buf *body, const struct crier_config 
     write_number(body, "headers", c->http.headers);
     write_number(body, "chunk_extension_bytes", c->http.chunk_extension_bytes);
     write_number(body, "trailer_bytes", c->http.trailer_bytes);
-    write_number(body, "event_bytes", c->journal.max_event_bytes);
-    write_number(body, "history_events", c->journal.max_events);
-    write_number(body, "history_bytes", c->journal.max_bytes);
-    write_number(body, "keep_bytes", c->journal.kept_bytes);
-    write_number(body, "unread_bytes", c->journal.unread_bytes);
-    write_number(body, "keys", c->journal.max_keys);
-    write_number(body, "floors", c->journal.max_floors);
+    write_number(body, "event_bytes", j->max_event_bytes);
+    write_number(body, "history_events", j->max_events);
+    write_number(body, "history_bytes", j->max_bytes);
+    write_number(body, "keep_bytes", j->kept_bytes);
+    write_number(body, "unread_bytes", j->unread_bytes);
+    write_number(body, "keys", j->max_keys);
+    write_number(body, "floors", j->max_floors);
     write_number(body, "window_bytes", c->fanout.window_bytes);
     write_number(body, "windows_bytes", c->fanout.windows_bytes);
     write_number(body, "pin_bytes", c->fanout.pin_bytes);
@@ -304,11 +307,13 @@ static void write_size_limits(struct crier_buf *body, const struct crier_config 
     write_number(body, "unsent_bytes", c->socket.notsent_lowat);
 }
 
-static void write_time_limits(struct crier_buf *body, const struct crier_config *c)
+static void write_time_limits(struct crier_buf *body,
+                              const struct crier_config *c,
+                              const struct crier_journal_limits *j)
 {
-    write_number(body, "history_age_ms", c->journal.max_age_ms);
-    write_number(body, "key_age_ms", c->journal.key_age_ms);
-    write_number(body, "lap_time_ms", c->journal.lap_ms);
+    write_number(body, "history_age_ms", j->max_age_ms);
+    write_number(body, "key_age_ms", j->key_age_ms);
+    write_number(body, "lap_time_ms", j->lap_ms);
     write_number(body, "head_timeout_ms", c->head_timeout_ms);
     write_number(body, "body_timeout_ms", c->body_timeout_ms);
     write_number(body, "publish_pause_ms", c->stream_body_timeout_ms);
@@ -322,28 +327,30 @@ static void write_time_limits(struct crier_buf *body, const struct crier_config 
 }
 
 /* Every limit with its value, beside the counters that say when it was reached. */
-static void write_limits(struct crier_buf *body, const struct crier_config *c)
+static void write_limits(struct crier_buf *body,
+                         const struct crier_config *c,
+                         const struct crier_journal_limits *j)
 {
     crier_buf_append(body, CRIER_SLICE(",\"limits\":{"));
-    write_size_limits(body, c);
-    write_time_limits(body, c);
+    write_size_limits(body, c, j);
+    write_time_limits(body, c, j);
     crier_buf_byte(body, '}');
 }
 
 void crier_status_stats(struct crier_exchange *ex)
 {
     struct crier_worker *worker = ex->conn->worker;
-    struct crier_shared *hub = worker->hub;
+    struct crier_server *server = worker->server;
     struct crier_buf body;
 
-    crier_publisher_flush(worker);
-    crier_buf_init(&body, hub->mem);
+    crier_publisher_flush(ex->outlet);
+    crier_buf_init(&body, server->mem);
     crier_buf_byte(&body, '{');
-    write_number(&body, "uptime_ms", worker->now.boot_ms - hub->started_ms);
-    write_number(&body, "workers", hub->worker_count);
-    write_workers(&body, hub);
-    write_history(&body, hub);
-    write_limits(&body, hub->config);
+    write_number(&body, "uptime_ms", worker->now.boot_ms - server->started_ms);
+    write_number(&body, "workers", server->worker_count);
+    write_workers(&body, server);
+    write_history(&body, ex->outlet->channel);
+    write_limits(&body, server->config, &crier_exchange_hub(ex)->limits);
     crier_buf_byte(&body, '}');
     answer_json(ex, 200, &body);
     crier_buf_deinit(&body);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stream: one open response that carries events. It begins when its request is understood,
- * waits in the worker's `joining` for the next step 3 (streams join at the worker's cursor, and
- * nowhere else), gets its head and opening, and from then on is a follower of the fan-out.
+ * A stream: one open response that carries events: those of a hub, as a follower of an outlet's
+ * fan-out; or a program's own (private.h); or both.
+ *
+ * One that follows waits in its outlet's `joining` for the next step 3 (streams join at the
+ * worker's cursor, and nowhere else) and gets its opening there.
  */
 #ifndef CRIER_SERVER_STREAM_H
 #define CRIER_SERVER_STREAM_H
@@ -14,10 +16,15 @@ struct crier_stream {
     struct crier_conn *conn;
     struct crier_list conn_node;
     struct crier_list join_node; /* in the worker's joining, or alone */
+    struct crier_outlet *outlet; /* whose events it carries; NULL: none */
     struct crier_presence_entry *presence;
     struct crier_opening *opening; /* NULL once it has joined */
-    uint32_t heartbeat_ms;
+    struct crier_private *private; /* NULL: a mounted hub's */
+    uint64_t expires_ms;           /* boot clock; 0: never */
+    uint32_t heartbeat_ms;         /* 0: none */
+    struct crier_dress dress;
     bool ending; /* the farewell is written */
+    uint8_t why; /* enum crier_close, once it is to end */
 };
 
 /* What is only needed until the stream has joined. */
@@ -25,36 +32,62 @@ struct crier_opening {
     struct crier_subscription *subscription;
     struct crier_since since;
     struct crier_slice requested;    /* the last id as it was sent; bytes follow this struct */
-    struct crier_exchange *exchange; /* its head is to be written */
+    struct crier_exchange *exchange; /* its head is to be written; NULL: it is out */
     struct crier_start start;        /* once `located` */
     bool located;
     bool resume;    /* a last id was given */
     bool connected; /* tell crier:connected */
 };
 
+static inline struct crier_worker *crier_stream_worker(const struct crier_stream *s)
+{
+    return s->conn->worker;
+}
+
+static inline const struct crier_mem *crier_stream_mem(const struct crier_stream *s)
+{
+    return s->conn->worker->server->mem;
+}
+
+/* Is `since` an id? Then it resumes, and is told gaps; but for 0-0, which is from the very
+ * beginning and asks for no exactness. */
+void crier_opening_resumes(struct crier_opening *);
+/* A stream of the connection that carries nothing yet. NULL: out of memory. */
+struct crier_stream *crier_stream_new(struct crier_conn *, struct crier_dress);
+/* Puts it in its outlet's queue. Takes subscription, on success. wish->requested is copied. 0,
+ * -ENOMEM. */
+int crier_stream_follow_outlet(struct crier_stream *,
+                               struct crier_outlet *,
+                               const struct crier_opening *wish) CRIER_MUST_CHECK;
 /* Makes it and puts it in the queue. Takes subscription and, in any case, the answering of the
  * exchange. requested is copied. */
-void crier_stream_open(struct crier_exchange *,
-                       struct crier_subscription *,
-                       const struct crier_opening *,
-                       uint32_t heartbeat_ms);
+void crier_stream_begin(struct crier_exchange *,
+                        struct crier_subscription *,
+                        const struct crier_opening *,
+                        uint32_t heartbeat_ms);
 /* Step 3, for one in `joining`: true when it has left the queue. */
 bool crier_stream_join(struct crier_stream *);
-/* Writes the head of a stream. start: where it begins. */
-void crier_stream_head(struct crier_exchange *,
-                       const struct crier_dress *,
-                       const struct crier_start *,
-                       bool resume);
+struct crier_stream_head {
+    unsigned status;
+    struct crier_dress dress;
+    const struct crier_start *start; /* NULL: it follows nothing */
+    bool resume;
+    struct crier_slice headers; /* further header lines, which may replace two of ours: */
+    bool own_cache_control, own_buffering;
+};
+void crier_stream_write_head(struct crier_exchange *, const struct crier_stream_head *);
 void crier_stream_writable(
     struct crier_stream *); /* the connection's out is empty and the socket takes bytes */
 void crier_stream_tick(struct crier_stream *); /* its timer: heartbeat or stall */
-/* Farewell and end: as soon as it has got everything; hurry: as soon as nothing is half
- * sent. */
-void crier_stream_finish(struct crier_stream *, bool hurry);
+/* Farewell and end: as soon as it has got everything; hurry: as soon as nothing is half sent.
+ * To be called again until then. */
+void crier_stream_end(struct crier_stream *, enum crier_close why, bool hurry);
 void crier_stream_free(struct crier_stream *);
+/* Is it on the wire in whole events, with nothing of the connection unsent? */
+bool crier_stream_between(const struct crier_stream *);
 
 /* The fan-out's sink. ctx is the worker. */
-size_t crier_stream_send(void *ctx, struct crier_follower *, const char *bytes, size_t len);
+size_t crier_stream_take(void *ctx, struct crier_follower *, const char *bytes, size_t len);
 void crier_stream_gap(void *ctx, struct crier_follower *);
 void crier_stream_broken(void *ctx, struct crier_follower *);
 

@@ -20,11 +20,12 @@
  * The loop ends when no connection has business any more, or when the time is up.
  */
 #include "server/worker.h"
-#include "net/sys.h"
+#include "server/private.h"
+#include "server/request.h"
 #include "server/stream.h"
 #include <malloc.h>
-#include <signal.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 enum {
@@ -34,6 +35,8 @@ enum {
     SPENT_MS = 2,              /* of a tick, on answers: who asks more waits for the next */
     BURST_BYTES = 1024 * 1024, /* of windows: worth giving back */
     TRIM_MS = 100,             /* after a burst */
+    HUBS_MS = 1000,            /* between two looks for what is too old */
+    DRAIN_MS = 50,             /* between two looks at how far the drain is */
     THROTTLE_MS = 2, /* how soon a publisher that waits for the journal is looked at again */
 };
 
@@ -44,7 +47,7 @@ uint32_t crier_worker_jitter(struct crier_worker *worker, uint32_t low, uint32_t
 
 void crier_worker_spent(struct crier_worker *worker)
 {
-    uint64_t now = crier_sys_now().boot_ms;
+    uint64_t now = crier_server_now(worker->server).boot_ms;
 
     worker->spent = worker->spent || now >= worker->now.boot_ms + SPENT_MS;
 }
@@ -52,11 +55,6 @@ void crier_worker_spent(struct crier_worker *worker)
 void crier_worker_wake(struct crier_worker *worker)
 {
     crier_wake_signal(&worker->wake);
-}
-
-static void wake_from_journal(void *ctx)
-{
-    crier_worker_wake(ctx);
 }
 
 /* ---- making it -------------------------------------------------------------------------- */
@@ -68,12 +66,12 @@ static int listener_fd(const struct crier_worker *worker, const struct crier_lis
 
 static int start_accepting(struct crier_worker *worker)
 {
-    struct crier_shared *hub = worker->hub;
+    struct crier_server *server = worker->server;
 
-    for (size_t i = 0; i < hub->listener_count; i++) {
-        struct crier_listener *l = &hub->listeners[i];
+    for (size_t i = 0; i < server->listener_count; i++) {
+        struct crier_listener *l = &server->listeners[i];
         int r = crier_poller_add_level(&worker->poller, listener_fd(worker, l), l,
-                                       l->inherited && hub->worker_count > 1);
+                                       l->inherited && server->worker_count > 1);
 
         if (r < 0)
             return r;
@@ -84,85 +82,118 @@ static int start_accepting(struct crier_worker *worker)
 
 static void stop_accepting(struct crier_worker *worker)
 {
-    struct crier_shared *hub = worker->hub;
+    struct crier_server *server = worker->server;
 
     if (!worker->accepting)
         return;
-    for (size_t i = 0; i < hub->listener_count; i++)
-        crier_poller_remove(&worker->poller, listener_fd(worker, &hub->listeners[i]));
+    for (size_t i = 0; i < server->listener_count; i++)
+        crier_poller_remove(&worker->poller, listener_fd(worker, &server->listeners[i]));
     worker->accepting = false;
 }
 
-int crier_worker_init(struct crier_worker *worker,
-                      struct crier_shared *hub,
-                      unsigned index,
-                      uint64_t seed)
+static void init_lists(struct crier_worker *worker)
 {
-    const struct crier_sink sink = {.send = crier_stream_send,
-                                    .gap = crier_stream_gap,
-                                    .broken = crier_stream_broken,
-                                    .ctx = worker};
-    int r;
-
-    memset(worker, 0, sizeof(*worker));
-    worker->hub = hub;
-    worker->index = index;
-    worker->rng.state = seed;
-    worker->now = crier_sys_now();
-    worker->poller.fd = worker->wake.fd = -1;
-    crier_wheel_init(&worker->wheel, worker->now.boot_ms);
-    crier_timer_init(&worker->accept_timer);
+    crier_list_init(&worker->outlets);
     crier_list_init(&worker->conns);
     crier_list_init(&worker->ready);
     crier_list_init(&worker->held);
-    crier_list_init(&worker->joining);
     crier_list_init(&worker->doomed);
-    crier_publisher_init(&worker->publisher, hub->mem);
+    crier_list_init(&worker->touched);
+}
 
-    worker->input = crier_mem_alloc(hub->mem, CRIER_READ_BYTES);
-    if (!worker->input)
-        return -ENOMEM;
-    r = crier_poller_init(&worker->poller);
+static int init_poller(struct crier_worker *worker)
+{
+    struct crier_server *server = worker->server;
+    int r = crier_poller_init(&worker->poller);
+
     if (r == 0)
         r = crier_wake_init(&worker->wake);
     if (r == 0)
         r = crier_poller_add_level(&worker->poller, worker->wake.fd, &worker->wake, false);
-    if (r < 0)
-        return r;
-    worker->cursor.wake = wake_from_journal;
-    worker->cursor.wake_ctx = worker;
-    r = crier_journal_attach(hub->journal, &worker->cursor);
-    if (r < 0)
-        return r;
-    r = crier_fanout_new(hub->mem, hub->journal, &worker->cursor, &sink, &hub->config->fanout,
-                         &worker->fanout);
-    if (r < 0)
-        return r;
-    return start_accepting(worker);
+    if (r == 0)
+        r = crier_poller_add_level(&worker->poller, server->stop.fd, &server->stop, false);
+    if (r == 0 && worker->index == 0 && server->signals >= 0)
+        r = crier_poller_add_level(&worker->poller, server->signals, &server->signals, false);
+    return r;
 }
 
-static void free_doomed(struct crier_worker *worker)
+/* Each hub that is mounted: a publish over HTTP comes at any time. */
+static int open_outlets(struct crier_worker *worker)
+{
+    crier_list_for_each (node, &worker->server->channels) {
+        struct crier_outlet *outlet;
+        int r =
+            crier_outlet_of(worker, CRIER_CONTAINER(node, struct crier_channel, node), &outlet);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int crier_worker_init(struct crier_worker *worker,
+                      struct crier_server *server,
+                      unsigned index,
+                      uint64_t seed)
+{
+    int r;
+
+    memset(worker, 0, sizeof(*worker));
+    worker->server = server;
+    worker->index = index;
+    worker->rng.state = seed;
+    worker->now = crier_server_now(server);
+    worker->poller.fd = worker->wake.fd = -1;
+    crier_wheel_init(&worker->wheel, worker->now.boot_ms);
+    crier_agenda_init(&worker->agenda, server->mem);
+    crier_timer_init(&worker->accept_timer);
+    crier_timer_init(&worker->trim_timer);
+    init_lists(worker);
+    r = crier_mail_init(&worker->mail, server->mem, &worker->wake, index,
+                        crier_rng_next(&worker->rng));
+    if (r < 0)
+        return r;
+    worker->input = crier_mem_alloc(server->mem, CRIER_READ_BYTES);
+    if (!worker->input)
+        return -ENOMEM;
+    r = init_poller(worker);
+    return r < 0 ? r : open_outlets(worker);
+}
+
+int crier_worker_listen(struct crier_worker *worker)
+{
+    worker->listening = worker->server->listener_count > 0;
+    return worker->listening ? start_accepting(worker) : 0;
+}
+
+void crier_worker_free_doomed(struct crier_worker *worker)
 {
     while (!crier_list_empty(&worker->doomed))
         crier_conn_free(CRIER_CONTAINER(worker->doomed.next, struct crier_conn, node));
 }
 
-void crier_worker_deinit(struct crier_worker *worker)
+void crier_worker_close(struct crier_worker *worker)
 {
-    const struct crier_mem *mem = worker->hub->mem;
-
     if (!worker->conns.next)
         return; /* it was never initialised */
     while (!crier_list_empty(&worker->conns))
-        crier_conn_doom(CRIER_CONTAINER(worker->conns.next, struct crier_conn, node), "end");
-    free_doomed(worker);
-    crier_fanout_free(worker->fanout);
-    if (worker->cursor.journal)
-        crier_journal_detach(&worker->cursor);
-    crier_publisher_deinit(&worker->publisher);
-    crier_wake_deinit(&worker->wake);
+        crier_conn_doom(CRIER_CONTAINER(worker->conns.next, struct crier_conn, node),
+                        CRIER_END_SERVER);
+    crier_worker_free_doomed(worker);
+    crier_list_for_each_safe (node, &worker->outlets)
+        crier_outlet_free(CRIER_CONTAINER(node, struct crier_outlet, node));
     crier_poller_deinit(&worker->poller);
-    worker->input = crier_mem_free(mem, worker->input);
+}
+
+void crier_worker_deinit(struct crier_worker *worker)
+{
+    if (!worker->conns.next)
+        return;
+    crier_worker_close(worker);
+    crier_mail_deinit(&worker->mail);
+    crier_agenda_deinit(&worker->agenda);
+    crier_wake_deinit(&worker->wake);
+    worker->input = crier_mem_free(worker->server->mem, worker->input);
 }
 
 /* ---- step 2 ----------------------------------------------------------------------------- */
@@ -173,7 +204,7 @@ static void pause_accepting(struct crier_worker *worker, int error)
 {
     crier_stat_add(&worker->stats.accept_failed, 1);
     crier_log(
-        worker->hub->log, CRIER_LOG_WARNING, CRIER_LOG_KIND_ACCEPT, worker->now,
+        worker->server->log, CRIER_LOG_WARNING, CRIER_LOG_KIND_ACCEPT, worker->now,
         "accept-failed", CRIER_LOG_TEXT("error", crier_slice_of(strerror(-error))),
         CRIER_LOG_TEXT(
             "hint", CRIER_SLICE("raise the limit of open files, or lower --max-connections")));
@@ -203,8 +234,55 @@ static bool is_listener(const struct crier_worker *worker, const void *owner)
 {
     const struct crier_listener *l = owner;
 
-    return l >= worker->hub->listeners &&
-           l < worker->hub->listeners + worker->hub->listener_count;
+    return l >= worker->server->listeners &&
+           l < worker->server->listeners + worker->server->listener_count;
+}
+
+static void read_signals(struct crier_worker *worker)
+{
+    struct signalfd_siginfo info;
+
+    while (read(worker->server->signals, &info, sizeof(info)) == sizeof(info))
+        crier_server_signal(worker->server, (int)info.ssi_signo);
+}
+
+static void see_stop(struct crier_worker *worker)
+{
+    crier_poller_remove(&worker->poller, worker->server->stop.fd);
+    worker->stop_seen = true;
+}
+
+static void see(struct crier_worker *worker, const struct crier_ready_event *event)
+{
+    if (event->owner == &worker->wake)
+        crier_wake_drain(&worker->wake);
+    else if (event->owner == &worker->server->stop)
+        see_stop(worker);
+    else if (event->owner == &worker->server->signals)
+        read_signals(worker);
+    else if (!is_listener(worker, event->owner))
+        crier_conn_ready(event->owner, event->ready);
+    else if (worker->accepting)
+        accept_from(worker, event->owner);
+}
+
+/* What other threads had to say. */
+static void read_mail(struct crier_worker *worker)
+{
+    struct crier_list letters;
+
+    crier_mail_take(&worker->mail, &letters);
+    crier_list_for_each_safe (node, &letters) {
+        struct crier_letter *letter = CRIER_CONTAINER(node, struct crier_letter, node);
+        void *owner = crier_mail_owner(&worker->mail, letter);
+
+        crier_list_remove(node);
+        if (owner && letter->kind == CRIER_LETTER_REPLY)
+            crier_request_deliver(owner, letter);
+        else if (owner)
+            crier_private_deliver(owner, letter);
+        crier_letter_free(&worker->mail, letter);
+    }
 }
 
 static void
@@ -212,14 +290,9 @@ serve(struct crier_worker *worker, const struct crier_ready_event *events, int c
 {
     struct crier_list ready;
 
-    for (int i = 0; i < count; i++) {
-        if (events[i].owner == &worker->wake)
-            crier_wake_drain(&worker->wake);
-        else if (!is_listener(worker, events[i].owner))
-            crier_conn_ready(events[i].owner, events[i].ready);
-        else if (worker->accepting)
-            accept_from(worker, events[i].owner);
-    }
+    for (int i = 0; i < count; i++)
+        see(worker, &events[i]);
+    read_mail(worker);
 
     /* Those who were paused; who pauses again stands in the list for the next tick. */
     crier_list_init(&ready);
@@ -232,7 +305,7 @@ serve(struct crier_worker *worker, const struct crier_ready_event *events, int c
         if (conn->state != CRIER_CONN_DOOMED)
             crier_conn_work(conn);
     }
-    crier_publisher_flush(worker);
+    crier_publishers_flush(worker);
 }
 
 /* ---- steps 3 to 5 ----------------------------------------------------------------------- */
@@ -240,50 +313,94 @@ serve(struct crier_worker *worker, const struct crier_ready_event *events, int c
 /* true: work is left. */
 static bool fan_out(struct crier_worker *worker)
 {
-    bool more = crier_fanout_read(worker->fanout);
+    bool more = false;
 
-    worker->caught_up = !more;
-    /* Newcomers start at the worker's cursor, right after it has moved, and nowhere else. */
-    crier_list_for_each_safe (node, &worker->joining) {
-        if (!crier_stream_join(CRIER_CONTAINER(node, struct crier_stream, join_node)))
-            more = true;
+    worker->caught_up = true;
+    crier_list_for_each (node, &worker->outlets) {
+        struct crier_outlet *outlet = CRIER_CONTAINER(node, struct crier_outlet, node);
+
+        more = crier_outlet_fan_out(outlet) || more;
+        worker->caught_up = worker->caught_up && outlet->caught_up;
     }
-    free_doomed(worker);
-    return crier_fanout_pump(worker->fanout, worker->now) || more;
+    return more;
 }
 
 /* ---- step 6 ----------------------------------------------------------------------------- */
+
+/* Retention by age, for all hubs, by the first worker. */
+static void trim_hubs(struct crier_worker *worker)
+{
+    crier_list_for_each (node, &worker->outlets) {
+        struct crier_outlet *outlet = CRIER_CONTAINER(node, struct crier_outlet, node);
+
+        crier_journal_trim(outlet->journal, outlet->now);
+    }
+}
+
+static void set_trim(struct crier_worker *worker)
+{
+    if (worker->index == 0 && !crier_list_empty(&worker->outlets) && !worker->trim_timer.due_ms)
+        crier_wheel_set(&worker->wheel, &worker->trim_timer, worker->now.boot_ms + HUBS_MS);
+}
 
 static void expire(struct crier_worker *worker)
 {
     struct crier_timer *timer;
 
     while ((timer = crier_wheel_expire(&worker->wheel, worker->now.boot_ms)) != NULL) {
-        if (timer != &worker->accept_timer)
+        if (timer == &worker->trim_timer)
+            trim_hubs(worker);
+        else if (timer != &worker->accept_timer)
             crier_conn_timeout(CRIER_CONTAINER(timer, struct crier_conn, timer));
         else if (start_accepting(worker) < 0)
             pause_accepting(worker, -ENOMEM);
     }
+    set_trim(worker);
+    crier_private_expire(worker);
 }
 
 static void publish_stats(struct crier_worker *worker)
 {
     struct crier_worker_stats *stats = &worker->stats;
-    struct crier_fanout_stats f;
+    struct crier_fanout_stats all = {0};
 
-    crier_fanout_get_stats(worker->fanout, &f);
-    crier_stat_set(&stats->delivered, f.delivered);
-    crier_stat_set(&stats->delivered_bytes, f.bytes);
-    crier_stat_set(&stats->replayed, f.replayed);
-    crier_stat_set(&stats->sends, f.sends);
-    crier_stat_set(&stats->streams, f.followers);
-    crier_stat_set(&stats->behind, f.behind);
-    crier_stat_set(&stats->lagging, f.lagging);
-    crier_stat_set(&stats->feeds, f.feeds);
-    crier_stat_set(&stats->window_bytes, f.window_bytes);
-    crier_stat_set(&stats->pinned_bytes, f.pinned_bytes);
-    crier_stat_set(&stats->windows_dropped, f.windows_dropped);
-    crier_stat_set(&stats->pins_refused, f.pins_refused);
+    crier_list_for_each (node, &worker->outlets) {
+        struct crier_fanout_stats f;
+
+        crier_fanout_get_stats(CRIER_CONTAINER(node, struct crier_outlet, node)->fanout, &f);
+        all.delivered += f.delivered;
+        all.bytes += f.bytes;
+        all.replayed += f.replayed;
+        all.sends += f.sends;
+        all.behind += f.behind;
+        all.lagging += f.lagging;
+        all.feeds += f.feeds;
+        all.window_bytes += f.window_bytes;
+        all.pinned_bytes += f.pinned_bytes;
+        all.windows_dropped += f.windows_dropped;
+        all.pins_refused += f.pins_refused;
+    }
+    crier_stat_set(&stats->delivered, all.delivered);
+    crier_stat_set(&stats->delivered_bytes, all.bytes);
+    crier_stat_set(&stats->replayed, all.replayed);
+    crier_stat_set(&stats->sends, all.sends);
+    crier_stat_set(&stats->behind, all.behind);
+    crier_stat_set(&stats->lagging, all.lagging);
+    crier_stat_set(&stats->feeds, all.feeds);
+    crier_stat_set(&stats->window_bytes, all.window_bytes);
+    crier_stat_set(&stats->pinned_bytes, all.pinned_bytes);
+    crier_stat_set(&stats->windows_dropped, all.windows_dropped);
+    crier_stat_set(&stats->pins_refused, all.pins_refused);
+}
+
+static size_t take_peaks(struct crier_worker *worker)
+{
+    size_t peak = 0;
+
+    crier_list_for_each (node, &worker->outlets)
+        peak +=
+            crier_fanout_take_peak(CRIER_CONTAINER(node, struct crier_outlet, node)->fanout);
+    return peak;
 }
 
 /* A burst to many feeds at once needs megabytes for a moment. The allocator would keep them,
@@ -291,7 +408,7 @@ static void publish_stats(struct crier_worker *worker)
  * now and then and only after a burst. */
 static void give_back_memory(struct crier_worker *worker)
 {
-    size_t peak = crier_fanout_take_peak(worker->fanout);
+    size_t peak = take_peaks(worker);
 
     if (peak > BURST_BYTES && !worker->trim_at)
         worker->trim_at = worker->now.boot_ms + TRIM_MS;
@@ -299,7 +416,8 @@ static void give_back_memory(struct crier_worker *worker)
         return;
     worker->trim_at = 0;
 #ifdef __GLIBC__
-    malloc_trim(0);
+    if (worker->server->mem == &crier_mem_libc)
+        malloc_trim(0);
 #endif
 }
 
@@ -307,12 +425,12 @@ static void give_back_memory(struct crier_worker *worker)
 
 static void begin_drain(struct crier_worker *worker)
 {
-    struct crier_shared *hub = worker->hub;
+    struct crier_server *server = worker->server;
     bool inherited = false;
 
     worker->drain_begun = true;
-    for (size_t i = 0; i < hub->listener_count; i++)
-        inherited = inherited || hub->listeners[i].inherited;
+    for (size_t i = 0; i < server->listener_count; i++)
+        inherited = inherited || server->listeners[i].inherited;
     /* Handed-in sockets live on without us: whoever holds them next answers what waits in their
      * queue. Our own stay, and give the draining answers, so that the port is never unbound. */
     if (inherited)
@@ -323,32 +441,32 @@ static void begin_drain(struct crier_worker *worker)
  * over the sockets of all, and each has to be told that we are draining. */
 static bool all_idle(struct crier_worker *worker, bool idle)
 {
-    struct crier_shared *hub = worker->hub;
+    struct crier_server *server = worker->server;
     bool all = idle;
 
     atomic_store(&worker->idle, idle);
-    for (size_t i = 0; i < hub->worker_count; i++)
-        all = all && atomic_load(&hub->workers[i].idle);
-    if (all && !atomic_exchange(&hub->drained, true)) {
-        for (size_t i = 0; i < hub->worker_count; i++)
-            crier_worker_wake(&hub->workers[i]);
+    for (size_t i = 0; i < server->worker_count; i++)
+        all = all && atomic_load(&server->workers[i].idle);
+    if (all && !atomic_exchange(&server->drained, true)) {
+        for (size_t i = 0; i < server->worker_count; i++)
+            crier_worker_wake(&server->workers[i]);
     }
-    return atomic_load(&hub->drained);
+    return atomic_load(&server->drained);
 }
 
 /* true: it is over. */
 static bool drain(struct crier_worker *worker)
 {
-    struct crier_shared *hub = worker->hub;
-    uint64_t until = atomic_load_explicit(&hub->drain_until, memory_order_relaxed);
+    struct crier_server *server = worker->server;
+    uint64_t until = atomic_load_explicit(&server->drain_until, memory_order_relaxed);
     uint64_t now = worker->now.boot_ms;
-    bool business = false, farewell, hurry = now + hub->config->drain_ms / 2 >= until;
+    bool business = false, farewell, hurry = now + server->config->drain_ms / 2 >= until;
 
     if (!worker->drain_begun)
         begin_drain(worker);
     farewell = worker->farewell && worker->caught_up;
     /* Seen here, it counts from the next tick on: the journal is read once more in between. */
-    if (atomic_load(&hub->publishing) == 0)
+    if (atomic_load(&server->publishing) == 0)
         worker->farewell = true;
     crier_list_for_each_safe (node, &worker->conns) {
         struct crier_conn *conn = CRIER_CONTAINER(node, struct crier_conn, node);
@@ -356,64 +474,103 @@ static bool drain(struct crier_worker *worker)
         crier_conn_drain(conn);
         if ((farewell || hurry) && conn->state == CRIER_CONN_STREAMING) {
             crier_list_for_each_safe (stream_node, &conn->streams)
-                crier_stream_finish(
-                    CRIER_CONTAINER(stream_node, struct crier_stream, conn_node), hurry);
+                crier_stream_end(CRIER_CONTAINER(stream_node, struct crier_stream, conn_node),
+                                 CRIER_CLOSE_STOPPED, hurry);
         }
         business =
             business || (conn->state != CRIER_CONN_DOOMED && crier_conn_has_business(conn));
     }
-    return now >= until || all_idle(worker, !business);
+    /* Time is up, or it was told twice: who is still there is cut off. */
+    if (now >= until || atomic_load(&server->stops) > 1) {
+        if (business)
+            atomic_store(&server->cut, true);
+        return true;
+    }
+    return all_idle(worker, !business);
 }
 
 /* ---- the loop --------------------------------------------------------------------------- */
 
-static int sleep_time(struct crier_worker *worker, bool work_left)
+/* true: a hub has news. All are told that we sleep, up to the first that has. */
+static bool announce_sleep(struct crier_worker *worker)
 {
-    int timeout;
+    crier_list_for_each (node, &worker->outlets) {
+        if (!crier_cursor_sleep(&CRIER_CONTAINER(node, struct crier_outlet, node)->cursor))
+            return true;
+    }
+    return false;
+}
 
-    if (work_left || !crier_cursor_sleep(&worker->cursor))
+static void sooner(int *timeout, int ms)
+{
+    if (*timeout < 0 || *timeout > ms)
+        *timeout = ms;
+}
+
+int crier_worker_sleep_time(struct crier_worker *worker)
+{
+    uint64_t now = worker->now.boot_ms;
+    int timeout, private_timeout;
+
+    if (worker->work_left || !crier_list_empty(&worker->ready) || announce_sleep(worker))
         return 0;
-    if (!crier_list_empty(&worker->ready))
-        return 0;
-    timeout = crier_wheel_timeout(&worker->wheel, worker->now.boot_ms);
-    if (!crier_list_empty(&worker->held) && (timeout < 0 || timeout > THROTTLE_MS))
-        timeout = THROTTLE_MS;
-    if (worker->trim_at && (timeout < 0 || timeout > TRIM_MS))
-        timeout = TRIM_MS;
-    if (worker->drain_begun && (timeout < 0 || timeout > 50))
-        timeout = 50;
+    timeout = crier_wheel_timeout(&worker->wheel, now);
+    private_timeout = crier_agenda_timeout(&worker->agenda, now);
+    if (private_timeout >= 0)
+        sooner(&timeout, private_timeout);
+    if (!crier_list_empty(&worker->held))
+        sooner(&timeout, THROTTLE_MS);
+    if (worker->trim_at)
+        sooner(&timeout, TRIM_MS);
+    if (worker->drain_begun)
+        sooner(&timeout, DRAIN_MS);
     return timeout;
+}
+
+static void wake_up(struct crier_worker *worker)
+{
+    worker->now = crier_server_now(worker->server);
+    worker->tick++;
+    worker->tick_bytes = 0;
+    worker->spent = false;
+    crier_list_for_each (node, &worker->outlets) {
+        struct crier_outlet *outlet = CRIER_CONTAINER(node, struct crier_outlet, node);
+
+        outlet->now = crier_hub_now(outlet->channel->hub);
+        crier_cursor_awake(&outlet->cursor, outlet->now);
+    }
+}
+
+bool crier_worker_tick(struct crier_worker *worker, int timeout_ms)
+{
+    struct crier_ready_event events[EVENTS];
+    int count = crier_poller_wait(&worker->poller, events, EVENTS, timeout_ms);
+    bool ended;
+
+    wake_up(worker);
+    serve(worker, events, count > 0 ? count : 0);
+    crier_worker_free_doomed(worker);
+    worker->work_left = fan_out(worker);
+    expire(worker);
+    crier_publishers_flush(worker);
+    if (crier_private_pump(worker))
+        worker->work_left = true;
+    crier_worker_free_doomed(worker);
+    publish_stats(worker);
+    give_back_memory(worker);
+    if (worker->stop_seen)
+        crier_server_begin_drain(worker->server);
+    ended =
+        atomic_load_explicit(&worker->server->draining, memory_order_relaxed) && drain(worker);
+    crier_worker_free_doomed(worker);
+    return ended;
 }
 
 void *crier_worker_run(void *arg)
 {
     struct crier_worker *worker = arg;
-    struct crier_ready_event events[EVENTS];
-    bool work_left = false;
 
-    for (;;) {
-        int timeout = sleep_time(worker, work_left);
-        int count = crier_poller_wait(&worker->poller, events, EVENTS, timeout);
-
-        worker->now = crier_sys_now();
-        worker->tick++;
-        worker->tick_bytes = 0;
-        worker->spent = false;
-        crier_cursor_awake(&worker->cursor, worker->now);
-
-        serve(worker, events, count > 0 ? count : 0);
-        free_doomed(worker);
-        work_left = fan_out(worker);
-        expire(worker);
-        crier_publisher_flush(worker);
-        free_doomed(worker);
-        publish_stats(worker);
-        give_back_memory(worker);
-        if (atomic_load_explicit(&worker->hub->draining, memory_order_relaxed) && drain(worker))
-            break;
-        free_doomed(worker);
+    while (!crier_worker_tick(worker, crier_worker_sleep_time(worker))) {
     }
-    atomic_store(&worker->drained, true);
-    pthread_kill(worker->hub->main, SIGUSR1);
     return NULL;
 }

@@ -8,76 +8,49 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "hub/fanout.h"
 #include "net/listener.h"
 #include "net/poller.h"
 #include "net/wake.h"
 #include "net/wheel.h"
-#include "server/admission.h"
-#include "server/limits.h"
-#include "server/log.h"
-#include "server/presence.h"
-#include "server/publisher.h"
+#include "server/agenda.h"
+#include "server/mail.h"
+#include "server/outlet.h"
+#include "server/server.h"
 #include "server/stats.h"
-#include <pthread.h>
-
-enum {
-    CRIER_READ_BYTES = 64 * 1024,          /* the input buffer of a worker */
-    CRIER_CONN_TICK_BYTES = 256 * 1024,    /* one connection may append or read in a tick */
-    CRIER_WORKER_TICK_BYTES = 1024 * 1024, /* one tick may append */
-    CRIER_OUT_BYTES = 64 * 1024, /* a connection with more unsent answers is not read */
-};
-
-/* What all workers of a server share. */
-struct crier_shared {
-    const struct crier_mem *mem;
-    const struct crier_config *config;
-    struct crier_log *log;
-    struct crier_tokens *tokens;
-    struct crier_journal *journal;
-    struct crier_presence *presence;
-    struct crier_limits *limits;
-    struct crier_listener *listeners;
-    size_t listener_count;
-    struct crier_worker *workers;
-    size_t worker_count;
-    pthread_t main;      /* gets SIGUSR1 from a worker that has drained */
-    uint64_t started_ms; /* boot clock */
-    _Atomic bool draining;
-    _Atomic bool drained;         /* all workers were idle: they end */
-    _Atomic uint64_t drain_until; /* boot clock */
-    _Atomic uint64_t publishing;  /* requests being read or appended: a drain waits for them */
-};
 
 struct crier_worker {
-    struct crier_shared *hub;
+    struct crier_server *server;
     unsigned index;
     pthread_t thread;
-    bool running;         /* the thread was started */
-    _Atomic bool idle;    /* it drains, and nothing holds it */
-    _Atomic bool drained; /* its loop has ended */
+    bool running;      /* a thread of its own was started */
+    _Atomic bool idle; /* it drains, and nothing holds it */
     struct crier_poller poller;
     struct crier_wake wake;
     struct crier_wheel wheel;
+    struct crier_agenda agenda; /* the timers of private streams */
+    struct crier_mail mail;     /* what other threads send here; references */
     struct crier_rng rng;
     struct crier_now now; /* of this tick */
-    struct crier_cursor cursor;
-    struct crier_fanout *fanout;
-    struct crier_publisher publisher;
+    struct crier_list outlets;
     struct crier_list conns;   /* all, in accept order */
     struct crier_list ready;   /* connections with work that no descriptor will announce */
     struct crier_list held;    /* publishing connections that wait for the journal */
-    struct crier_list joining; /* streams that wait for their place */
     struct crier_list doomed;  /* connections to free when nothing is using them */
+    struct crier_list touched; /* private streams with bytes to send, or to be asked for some */
     struct crier_timer accept_timer; /* set while accepting is paused */
+    struct crier_timer trim_timer;   /* worker 0: hubs forget what is too old */
     size_t conn_count;
     size_t tick_bytes; /* read from publishers in this tick */
     uint32_t tick;
+    bool listening; /* it has been given the listeners' sockets */
     bool accepting;
+    bool flushing;  /* publishes are being answered */
+    bool stop_seen; /* the server's stop was noticed: it is polled no more */
     bool drain_begun;
     bool farewell;     /* streams are told to end, from the next tick on */
-    bool caught_up;    /* the journal was read to its end in this tick */
+    bool caught_up;    /* all journals were read to their ends in this tick */
     bool spent;        /* answers took enough of this tick */
+    bool work_left;    /* the last tick left something to do at once */
     size_t page_bytes; /* of history pages that are not sent yet */
     uint64_t trim_at;  /* boot clock: memory is to be given back; 0: no */
     char *input;
@@ -85,13 +58,23 @@ struct crier_worker {
 };
 
 int crier_worker_init(struct crier_worker *,
-                      struct crier_shared *,
+                      struct crier_server *,
                       unsigned index,
                       uint64_t seed) CRIER_MUST_CHECK;
-/* Also half-made, or zeroed but for `hub`. */
+/* Its loop is over: cuts off who is left. Its counters, and references into it, stay. */
+void crier_worker_close(struct crier_worker *);
+/* Also half-made, or zeroed but for `server`. */
 void crier_worker_deinit(struct crier_worker *);
+/* Watches the listeners' sockets from now on. 0, -errno. */
+int crier_worker_listen(struct crier_worker *) CRIER_MUST_CHECK;
 /* Loops until drained. The thread's function. */
 void *crier_worker_run(void *worker);
+/* One tick, which waits for at most timeout_ms (-1: for ever). true: it has drained. */
+bool crier_worker_tick(struct crier_worker *, int timeout_ms);
+/* How long may the next tick wait? Announces sleep to the journals: only right before that. */
+int crier_worker_sleep_time(struct crier_worker *);
+/* Between two steps of a tick, when nothing is using them. */
+void crier_worker_free_doomed(struct crier_worker *);
 /* Any thread: a drain has begun, or the like. */
 void crier_worker_wake(struct crier_worker *);
 

@@ -512,18 +512,21 @@ static void test_cors_headers(void **state)
 {
     struct crier_admission a = {.allow_origin = CRIER_SLICE("https://app.example"),
                                 .allow_credentials = true};
+    const struct crier_header asked = {CRIER_SLICE("Access-Control-Request-Headers"),
+                                       CRIER_SLICE("x-one, x-two")};
+    const struct crier_http_request request = {.headers = &asked, .header_count = 1};
     struct crier_buf buf;
 
 #define EXPOSE                                                                                 \
     "Access-Control-Expose-Headers: Crier-Last-Event-ID, Crier-Resumed, Retry-After, Link\r\n"
     crier_buf_init(&buf, &crier_mem_libc);
-    crier_admission_cors(&buf, &a, false);
+    crier_admission_cors(&buf, &a);
     assert_slice_is(crier_buf_slice(&buf),
                     "Access-Control-Allow-Origin: https://app.example\r\n"
                     "Access-Control-Allow-Credentials: true\r\n" EXPOSE);
     crier_buf_clear(&buf);
     a = (struct crier_admission){.allow_origin = CRIER_SLICE("*")};
-    crier_admission_cors(&buf, &a, true);
+    crier_admission_preflight(&buf, &a, &request, (struct crier_slice){NULL, 0});
     assert_slice_is(crier_buf_slice(&buf),
                     "Access-Control-Allow-Origin: *\r\n" EXPOSE
                     "Access-Control-Allow-Methods: GET, HEAD, POST, PUT, DELETE, OPTIONS\r\n"
@@ -531,9 +534,17 @@ static void test_cors_headers(void **state)
                     "Idempotency-Key, "
                     "Last-Event-ID, Crier-Event, Crier-Retry\r\n"
                     "Access-Control-Max-Age: 7200\r\n");
+    /* A program's handler: its methods, and whatever headers are asked for. */
+    crier_buf_clear(&buf);
+    crier_admission_preflight(&buf, &a, &request, CRIER_SLICE("POST, OPTIONS"));
+    assert_slice_is(crier_buf_slice(&buf), "Access-Control-Allow-Origin: *\r\n" EXPOSE
+                                           "Access-Control-Allow-Methods: POST, OPTIONS\r\n"
+                                           "Access-Control-Allow-Headers: x-one, x-two\r\n"
+                                           "Access-Control-Max-Age: 7200\r\n");
     crier_buf_clear(&buf);
     a = (struct crier_admission){0};
-    crier_admission_cors(&buf, &a, true);
+    crier_admission_cors(&buf, &a);
+    crier_admission_preflight(&buf, &a, &request, CRIER_SLICE("POST, OPTIONS"));
     assert_int_equal(buf.len, 0);
     crier_buf_deinit(&buf);
 }

@@ -17,7 +17,7 @@ static void test_defaults(void **state)
     assert_string_equal(text, "[::1]:8080");
     assert_false(crier_config_is_public(&c));
     assert_int_equal(c.host_count + c.origin_count + c.proxy_count, 0);
-    assert_false(c.anonymous_publish || c.public_topics || c.demo);
+    assert_false(c.anonymous_publish || c.public_topics || c.library);
     assert_true(!c.token_file && !c.token_text && !c.congestion);
     assert_int_equal(c.log_level, CRIER_LOG_INFO);
     assert_true(c.workers >= 1);

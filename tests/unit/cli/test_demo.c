@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "server/demo.h"
+#include "cli/demo.h"
 #include "support.h"
 #include <jansson.h>
 

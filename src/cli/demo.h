@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The built-in publisher of `crier serve --demo`: something to follow on a fresh hub. Pure,
  * driven by time. */
-#ifndef CRIER_SERVER_DEMO_H
-#define CRIER_SERVER_DEMO_H
+#ifndef CRIER_CLI_DEMO_H
+#define CRIER_CLI_DEMO_H
 
 #include "base/clock.h"
 #include "base/err.h"

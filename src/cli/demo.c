@@ -14,7 +14,7 @@
  * process) is published once and is then due anew from now on. The clock ticks right after the
  * full second of the wall clock.
  */
-#include "server/demo.h"
+#include "cli/demo.h"
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
