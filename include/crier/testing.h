@@ -55,7 +55,11 @@ crier_test_connect(struct crier_server *server) CRIER_MUST_CHECK;
 /** *Takes*; NULL is fine. Returns NULL. Closes, if that has not been done. */
 CRIER_API struct crier_test_peer *crier_test_peer_free(struct crier_test_peer *peer);
 
-/** Sends bytes, and steps the server until it is idle. @return 0; CRIER_GONE: it was closed */
+/**
+ * Sends bytes, and steps the server until it is idle.
+ * @return 0; CRIER_GONE: it was closed; CRIER_FULL: the server reads no more for now;
+ *         CRIER_ENOMEM: peer is NULL
+ */
 CRIER_API int crier_test_send(struct crier_test_peer *peer, struct crier_slice bytes);
 /** Sends "GET path HTTP/1.1" with Host: localhost and Accept: text/event-stream. */
 CRIER_API int crier_test_get(struct crier_test_peer *peer, const char *path);
