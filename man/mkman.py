@@ -297,7 +297,7 @@ def roff(scdoc, path):
     characters only, so that it does not matter what an old formatter takes them for."""
     with open(path, 'rb') as source:
         made = subprocess.run([scdoc], stdin=source, check=True, capture_output=True).stdout.decode()
-    made = made.replace('\u00a0', '\\ ').replace('…', '...')
+    made = made.replace('\u00a0', '\\ ').replace('…', '\\&...')
     return re.sub(r'^(\.TH .*)$', r'\1\n.nh\n.ad l', made, count=1, flags=re.M)
 
 
