@@ -186,13 +186,13 @@ void crier_status_topics(struct crier_exchange *ex)
         return;
     }
     followed = held + 1;
-    held->most = followed->most = limit + 1;
+    held->most = followed->most = (size_t)limit + 1; /* limit <= TOPICS_MOST */
     crier_buf_init(&held->text, hub->mem);
     crier_buf_init(&followed->text, hub->mem);
     crier_buf_init(&body, hub->mem);
     crier_journal_topics(hub->journal, prefix, after, names_add_info, held);
     crier_presence_topics(hub->presence, prefix, after, names_add_topic, followed);
-    write_topics(hub, &body, held, followed, limit);
+    write_topics(hub, &body, held, followed, (size_t)limit);
     if (held->text.failed || followed->text.failed)
         body.failed = true;
     answer_json(ex, 200, &body);
