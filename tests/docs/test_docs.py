@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -75,12 +76,13 @@ class Pages(unittest.TestCase):
             for item in header.items('function'):
                 self.assertRegex(text, rf'\b{item.name}\(', header.name)
 
+    @unittest.skipUnless(shutil.which('groff'), 'groff was not found')
     def test_formatters_take_them_without_a_warning(self):
         for page in glob.glob(f'{MAN}/*.[13]'):
             made = subprocess.run(['groff', '-man', '-Tutf8', '-ww', '-z', page], capture_output=True, text=True)
             self.assertEqual(made.stderr, '')
 
-    @unittest.skipUnless(CRIER, 'the command is not built')
+    @unittest.skipUnless(CRIER and shutil.which('groff'), 'groff was not found, or there is no command')
     def test_the_command_s_page_has_each_option(self):
         text = rendered(f'{MAN}/crier.1')
         for command in ('serve', 'pub', 'sub'):
