@@ -23,7 +23,8 @@ static void handler(crier_request *request, void *ctx)
 }
 
 #if __cplusplus >= 202002L
-// Members that are not named are zero, which is the default of each: that is what options are for.
+// Members that are not named are zero, which is the default of each: that is what options are for. g++ warns
+// of them with -Wextra in C++ (in C it does not; clang in neither).
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 static void by_name(crier_hub *hub)
 {
