@@ -95,7 +95,8 @@ void crier_status_topic(struct crier_exchange *ex)
 struct names {
     struct crier_buf text;
     size_t ends[TOPICS_MOST + 1];
-    size_t count, most;
+    size_t count;
+    uint64_t most;
 };
 
 static bool names_add(struct names *names, struct crier_slice name)
@@ -142,7 +143,7 @@ static void write_topics(struct crier_shared *hub,
                          struct crier_buf *body,
                          const struct names *held,
                          const struct names *followed,
-                         size_t limit)
+                         uint64_t limit)
 {
     struct crier_slice last = {NULL, 0};
     size_t a = 0, b = 0, written = 0;
@@ -186,13 +187,13 @@ void crier_status_topics(struct crier_exchange *ex)
         return;
     }
     followed = held + 1;
-    held->most = followed->most = (size_t)limit + 1; /* limit <= TOPICS_MOST */
+    held->most = followed->most = limit + 1;
     crier_buf_init(&held->text, hub->mem);
     crier_buf_init(&followed->text, hub->mem);
     crier_buf_init(&body, hub->mem);
     crier_journal_topics(hub->journal, prefix, after, names_add_info, held);
     crier_presence_topics(hub->presence, prefix, after, names_add_topic, followed);
-    write_topics(hub, &body, held, followed, (size_t)limit);
+    write_topics(hub, &body, held, followed, limit);
     if (held->text.failed || followed->text.failed)
         body.failed = true;
     answer_json(ex, 200, &body);
