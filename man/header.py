@@ -27,6 +27,7 @@ class Item:
     members: list = None  # struct: Member; None: opaque
     constants: list = field(default_factory=list)  # enum: (name, text)
     macro: 'Item' = None  # the macro that calls this function with options by name
+    inline: bool = False  # a function that is all in the header: no symbol of the library
 
 
 @dataclass
@@ -151,7 +152,8 @@ def tokens(text):
                 if directive:
                     token = token[:directive.start()]
             depth += {'{': 1, '}': -1}.get(token, 0)
-            if token == ';' and depth == 0:
+            inline = token == '}' and text.startswith('static inline', start)
+            if (token == ';' or inline) and depth == 0:
                 yield 'declaration', text[start:position]
                 start = None
         position += len(token)
@@ -200,6 +202,9 @@ def read_declaration(code, doc):
         if function:
             return Item('function', function.group(1), plain + ';', doc)
         return Item('variable', plain.split()[-1], plain + ';', doc)
+    if code.startswith('static inline'):
+        plain = re.sub(r'^static inline | ?\{.*$', '', plain)
+        return Item('function', re.search(r'\b(crier_\w+)\s*\(', plain).group(1), plain + ';', doc, inline=True)
     kind = re.match(r'(struct|enum|typedef)\b\s*(\w*)', plain)
     if not kind:
         return None

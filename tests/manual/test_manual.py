@@ -12,7 +12,6 @@ import unittest
 SOURCE = os.environ['CRIER_SOURCE']
 MAN = os.environ['CRIER_MAN']
 CRIER = os.environ['CRIER_BIN']
-CC = os.environ['CRIER_CC'].split()
 HEADERS = sorted(glob.glob(f'{SOURCE}/include/crier/*.h'))
 MKMAN = f'{SOURCE}/man/mkman.py'
 
@@ -56,17 +55,6 @@ class Comments(unittest.TestCase):
         made = mkman('check', path)
         self.assertEqual(made.returncode, 1)
         self.assertIn('crier_silent', made.stderr)
-
-
-class Readme(unittest.TestCase):
-    def test_its_program_compiles(self):
-        with open(f'{SOURCE}/README.md', encoding='utf-8') as file:
-            programs = re.findall(r'^```c\n(.*?)^```', file.read(), re.M | re.S)
-        self.assertEqual(len(programs), 1)
-        for program in programs:
-            made = subprocess.run([*CC, '-std=c11', '-Wall', '-Wextra', '-Wpedantic', '-Werror', '-fsyntax-only',
-                                   f'-I{SOURCE}/include', '-x', 'c', '-'], input=program, capture_output=True, text=True)
-            self.assertEqual((made.returncode, made.stderr), (0, ''))
 
 
 class Errors(unittest.TestCase):
