@@ -310,7 +310,8 @@ def links(folder, paths):
     os.makedirs(folder, exist_ok=True)
     for path in paths:
         header = read_header(path)
-        names = [i.name for i in header.items() if i.name.startswith('crier_')]
+        names = ['crier_types'] if path.endswith('/types.h') else []
+        names += [i.name for i in header.items() if i.name.startswith('crier_')]
         names += [i.macro.name for i in header.items('function') if i.macro]
         for name in names:
             link = os.path.join(folder, name + '.3')
