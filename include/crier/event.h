@@ -86,7 +86,8 @@ CRIER_API int crier_encoded_new(const struct crier_event *event,
 CRIER_API struct crier_encoded *crier_encoded_ref(struct crier_encoded *encoded);
 /** *Takes* one reference; NULL is fine. Returns NULL. Any thread. */
 CRIER_API struct crier_encoded *crier_encoded_unref(struct crier_encoded *encoded);
-/** Its bytes, as crier_event_encode() writes them; *borrowed* while there is a reference. */
+/** Its bytes, as crier_event_encode() writes them; *borrowed* while there is a reference. Any
+ *  thread. */
 CRIER_API struct crier_slice crier_encoded_bytes(const struct crier_encoded *encoded);
 
 /* ---- ids of hubs ------------------------------------------------------------------------- */

@@ -206,12 +206,12 @@ struct crier_visit {
 /** true: it may. Must not wait. */
 typedef bool crier_permission(void *ctx, const struct crier_visit *visit);
 
-/** As .may_publish: anybody may publish who reaches the server. */
-#define CRIER_ANYONE crier_permit_anyone
+/** CRIER_ANYONE, as .may_publish: anybody may publish who reaches the server. */
 CRIER_API bool crier_permit_anyone(void *ctx, const struct crier_visit *visit);
-/** As .may_publish or .may_subscribe: whoever is on this machine. */
-#define CRIER_LOCAL crier_permit_local
+#define CRIER_ANYONE crier_permit_anyone
+/** CRIER_LOCAL, as .may_publish or .may_subscribe: whoever is on this machine. */
 CRIER_API bool crier_permit_local(void *ctx, const struct crier_visit *visit);
+#define CRIER_LOCAL crier_permit_local
 
 struct crier_mount_options {
     size_t size;                     /**< of this struct */
@@ -242,6 +242,7 @@ CRIER_API int crier_server_mount_admin_with(struct crier_server *server,
 /* All slices are *borrowed* until the request is answered, and no longer than the handler runs
  * (a request that is answered later keeps them until then). Data NULL: there is none. */
 
+/** As sent: "GET". */
 CRIER_API struct crier_slice crier_request_method(const struct crier_request *request);
 /** As sent, percent-encoded, without the query. */
 CRIER_API struct crier_slice crier_request_path(const struct crier_request *request);
@@ -262,6 +263,7 @@ CRIER_API struct crier_slice crier_request_peer(const struct crier_request *requ
 CRIER_API struct crier_slice crier_request_last_event_id(const struct crier_request *request);
 /** From this machine: see struct crier_visit. */
 CRIER_API bool crier_request_is_local(const struct crier_request *request);
+/** The server it came to. */
 CRIER_API struct crier_server *crier_request_server(struct crier_request *request);
 
 /**

@@ -120,7 +120,7 @@ struct crier_map_node *crier_map_walk(const struct crier_map *map,
     if (node) {
         if (node->next)
             return node->next;
-        i = (node->hash & map->mask) + 1;
+        i = (size_t)(node->hash & map->mask) + 1;
     }
     for (; i < bucket_count(map); i++) {
         if (map->buckets[i])

@@ -472,6 +472,12 @@ static uint32_t segment_size(uint64_t max_bytes)
                                            : size);
 }
 
+/* No table has more entries than memory has bytes: on 32 bits a larger limit is none. */
+static size_t entries(uint64_t limit)
+{
+    return limit < SIZE_MAX ? (size_t)limit : SIZE_MAX;
+}
+
 static void set_up(struct crier_memory *memory, unsigned epoch, struct crier_now now)
 {
     const struct crier_mem *mem = memory->journal.mem;
@@ -488,8 +494,8 @@ static void set_up(struct crier_memory *memory, unsigned epoch, struct crier_now
     crier_watches_init(&memory->watches);
     crier_topics_init(&memory->topics, mem);
     crier_kept_init(&memory->kept, mem);
-    crier_floors_init(&memory->floors, mem, key, memory->limits.max_floors);
-    crier_keys_init(&memory->keys, mem, key, memory->limits.max_keys);
+    crier_floors_init(&memory->floors, mem, key, entries(memory->limits.max_floors));
+    crier_keys_init(&memory->keys, mem, key, entries(memory->limits.max_keys));
     crier_deadlines_init(&memory->deadlines, mem);
 }
 

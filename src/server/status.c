@@ -95,7 +95,8 @@ void crier_status_topic(struct crier_exchange *ex)
 struct names {
     struct crier_buf text;
     size_t ends[TOPICS_MOST + 1];
-    size_t count, most;
+    size_t count;
+    uint64_t most;
 };
 
 static bool names_add(struct names *names, struct crier_slice name)
@@ -142,7 +143,7 @@ static void write_topics(struct crier_channel *channel,
                          struct crier_buf *body,
                          const struct names *held,
                          const struct names *followed,
-                         size_t limit)
+                         uint64_t limit)
 {
     struct crier_slice last = {NULL, 0};
     size_t a = 0, b = 0, written = 0;
