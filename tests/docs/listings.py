@@ -3,13 +3,15 @@
 """The C listings of the documents.
 
     listings.py extract FOLDER DOCUMENT…   writes each one to FOLDER as a file of its own, and prints
-                                           "program NAME" or "unit NAME": with main() or without
+                                           "unit NAME", or "program NAME" if it has a main(), or "run NAME"
+                                           if the tests are to run that
     listings.py check EXAMPLES DOCUMENT…   are the listings that show a program what the program is?
                                            Do the programs keep within their lines?
 
 Every ```c block of a document is a listing. A comment in the line before it says what it is:
 
     (nothing)                      a whole file, with what it includes
+    <!-- listing: run -->          a whole program that ends by itself, with 0 if it works
     <!-- listing: top -->          declarations; <crier/crier.h> and C's usual headers come before them
     <!-- listing: body -->         statements in a function that has what PARAMETERS names
     <!-- listing: clock.c -->      a part of examples/clock.c, line for line: that is built itself
@@ -71,7 +73,7 @@ def listings(document):
             if kind:
                 raise ValueError(f"{document}:{number}: no listing follows its comment")
             kind = comment[1] if comment else ""
-            if kind and kind not in ("top", "body") and not kind.endswith(".c"):
+            if kind and kind not in ("run", "top", "body") and not kind.endswith(".c"):
                 raise ValueError(f"{document}:{number}: what is a listing '{kind}'?")
     if begun is not None:
         raise ValueError(f"{document}:{begun}: the listing has no end")
@@ -87,7 +89,8 @@ def extract(folder, documents):
             path = folder / f"{name}.c"
             if not path.exists() or path.read_text(encoding="utf-8") != listing.source():
                 path.write_text(listing.source(), encoding="utf-8")
-            print("program" if re.search(r"\bmain\(", listing.text) else "unit", name)
+            has_main = re.search(r"\bmain\(", listing.text)
+            print("run" if listing.kind == "run" else "program" if has_main else "unit", name)
 
 
 def count(text):
