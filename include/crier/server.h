@@ -10,7 +10,7 @@
  *
  *     struct crier_server *server = crier_server_new(.port = 8080);
  *     crier_server_route(server, "GET", "/events", clock_stream, NULL);
- *     return crier_server_run(server) < 0;
+ *     return crier_server_main(server);
  *
  * Threads. With one worker (the default) every callback runs on the thread that runs or steps
  * the server. With more, crier_server_run() starts them: the callbacks of one stream stay on
@@ -28,6 +28,7 @@
 #include "crier/hub.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -138,6 +139,25 @@ CRIER_API int crier_server_timeout(struct crier_server *server);
  * @return 0; CRIER_ENOMEM: server is NULL
  */
 CRIER_API int crier_server_stop(struct crier_server *server);
+
+/**
+ * All that is left of a small program's main(): listens, tells where on standard error, runs,
+ * tells there why it could not, frees the server. *Takes* server. Inline, as the program prints
+ * here, at its own wish; the library never does.
+ * @return main's result. 0: it was stopped; 1: it could not listen, or an option was not valid
+ */
+static inline int crier_server_main(struct crier_server *server)
+{
+    int r = crier_server_listen(server);
+    if (r == 0) {
+        fprintf(stderr, "listening on http://127.0.0.1:%d/\n", crier_server_port(server));
+        r = crier_server_run(server);
+    }
+    if (r < 0)
+        fprintf(stderr, "%s\n", server ? crier_server_error(server) : crier_strerror(r));
+    crier_server_free(server);
+    return r < 0;
+}
 
 struct crier_server_stats {
     uint64_t connections, streams;        /**< now */

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// Each program of examples/ under valgrind: used as a client would, then stopped; no bad access, nothing lost.
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import { request } from './lib/crier.mjs';
+import { missing, plainExamples, startExample } from './lib/example.mjs';
+import { Raw, requestBytes } from './lib/raw.mjs';
+import { follow, Stream } from './lib/sse.mjs';
+
+const valgrind = process.env.CRIER_VALGRIND ?? '/usr/bin/valgrind';
+const UNDER = [valgrind, '--leak-check=full', '--show-leak-kinds=definite,possible', '--errors-for-leak-kinds=definite,possible',
+  '--error-exitcode=9', '-q'];
+const optional = new Set(['clock++', 'libev', 'libuv']);
+
+// Two streams, one of which leaves; the other one gets a first event.
+async function watch(example, path = '/events') {
+  const gone = await follow(example, path);
+  await gone.opened();
+  gone.close();
+  const stream = await follow(example, path);
+  await stream.until(1);
+  return stream;
+}
+
+async function ask(example) {
+  const raw = await Raw.connect(example);
+  raw.send(requestBytes('POST', '/answer', {}, 'why?'));
+  return new Stream(raw, await raw.readHead());
+}
+
+const uses = {
+  clock: watch,
+  'clock++': watch,
+  libuv: watch,
+  libev: watch,
+  progress: watch,
+  shutdown: watch,
+  async hub(example) {
+    const stream = await watch(example);
+    await request(example, '/events?event=note', { body: 'x' });
+    await stream.when(() => stream.events.some((event) => event.type === 'note'), 'the note');
+    return stream;
+  },
+  async hub20(example) {
+    const stream = await watch(example, '/events/news?since=earliest');
+    await request(example, '/events/news', { body: 'x' });
+    await stream.until(2);
+    return stream;
+  },
+  async router(example) {
+    const stream = await follow(example, '/rooms/a/events');
+    await request(example, '/rooms/a', { body: 'x' });
+    await request(example, '/rooms/a', { method: 'PUT', body: 'x' });
+    await request(example, '/files/a/b');
+    await stream.until(1);
+    await request(example, '/rooms/a', { method: 'DELETE' });
+    return stream;
+  },
+  async embed(example) {
+    const stream = await follow(example, '/events');
+    await stream.opened();
+    example.child.stdin.end('typed');
+    await stream.until(1);
+    return stream;
+  },
+  async tokens(example) {
+    const gone = await ask(example);
+    await gone.until(1);
+    gone.close();
+    await request(example, '/');
+    return (await ask(example)).end();
+  },
+};
+
+describe('under valgrind', { skip: existsSync(valgrind) ? false : `${valgrind} is not installed` }, () => {
+  for (const [name, use] of Object.entries(uses)) {
+    test(`${name} is clean`, { skip: optional.has(name) && missing(name, plainExamples), timeout: 120_000 }, async (t) => {
+      const example = await startExample(t, name, [], { folder: plainExamples, under: UNDER });
+      const stream = await use(example);
+      await example.stop();
+      assert.doesNotMatch(example.output, /^==\d+==/m);
+      await stream.end();
+    });
+  }
+});
