@@ -11,10 +11,11 @@
  * Redirects (301, 302, 303, 307, 308) are followed, at most 20; credentials (Authorization,
  * Cookie, and headers marked secret) go to the URL's own origin only.
  *
- * Requests other than GET are repeated only with .repeat.
+ * Requests other than GET are sent again only with .repeat.
  *
- * Proxies are taken from http_proxy, https_proxy, all_proxy and no_proxy unless .proxy says
- * otherwise. Names are looked up on a thread of their own, so that step never waits.
+ * Proxies (http ones; https goes through them by CONNECT) are taken from http_proxy,
+ * https_proxy, all_proxy and no_proxy unless .proxy says otherwise; their credentials from
+ * their URL. Names are looked up on a thread of their own, so that step never waits.
  *
  * Threads. All calls on one thread at a time; callbacks come from run or step. crier_client_stop
  * may be called by any thread and is async-signal-safe. Anything may be called inside a
@@ -51,7 +52,8 @@ struct crier_down {
 /** What on_down returns. */
 enum crier_decision {
     CRIER_DECIDE_DEFAULT = 0, /**< as proposed */
-    CRIER_DECIDE_RETRY = 1, /**< come back, after delay_ms if it had meant to stop: 1 to 30 s */
+    CRIER_DECIDE_RETRY = 1,   /**< come back, after delay_ms if it had meant to stop: 1 to 30 s.
+                                 Not from a URL or option that is wrong: it stays so */
     CRIER_DECIDE_STOP = 2,
 };
 
@@ -77,9 +79,10 @@ struct crier_client_options {
     const char *proxy;          /**< "http://host:port"; "": none; NULL: the environment's */
     const char *ca_file;        /**< PEM certificates to trust, instead of the system's */
     bool insecure;              /**< https without looking at the certificate: for tests */
-    int64_t connect_timeout_ms; /**< of each address: 10,000 */
+    int64_t connect_timeout_ms; /**< of the look-up, of each address, and of the handshakes of
+                                     proxies and TLS: 10,000; CRIER_OFF */
     int64_t idle_timeout_ms;    /**< without a byte, comments are life: 45,000; CRIER_OFF */
-    int64_t max_event_bytes;    /**< 32 MiB; a larger one ends it for good */
+    int64_t max_event_bytes;    /**< 32 MiB; a larger one ends it for good; CRIER_OFF */
     int64_t first_delay_ms, max_delay_ms, healthy_ms; /**< 1,000; 30,000; 60,000 */
 
     /** The stream is there. status, headers: crier_client_header(). */

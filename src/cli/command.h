@@ -36,6 +36,7 @@ int crier_write_all(int fd, struct crier_slice bytes) CRIER_MUST_CHECK;
 struct crier_hub_flags {
     const char *url;        /* -u */
     const char *token_file; /* --token-file; NULL: CRIER_TOKEN */
+    const char *ca_file;    /* --ca-file; NULL: the system's */
 };
 
 #define CRIER_HUB_URL_OPTION(type)                                                             \
@@ -51,6 +52,13 @@ struct crier_hub_flags {
         .help = "send the token that is this file's first line; without it, the one in the "   \
                 "environment variable "                                                        \
                 "CRIER_TOKEN, if any"                                                          \
+    }
+#define CRIER_HUB_CA_OPTION(type)                                                              \
+    {                                                                                          \
+        .name = "ca-file", .kind = CRIER_OPTION_TEXT, .argument = "FILE",                      \
+        CRIER_MEMBER(type, hub.ca_file), .env = "CRIER_CA_FILE",                               \
+        .help = "for https: trust the certificates in this file (PEM), instead of the "        \
+                "system's"                                                                     \
     }
 
 /* Appends the token to send, or nothing. -1: go on; otherwise everything has been said: the

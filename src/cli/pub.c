@@ -34,6 +34,7 @@
 #include <unistd.h>
 
 enum {
+    CONNECT_MS = 10 * 1000,
     PAUSE_MS = 1000,
     BATCH_MS = 5000,
     READ_BYTES = 64 * 1024,
@@ -52,6 +53,7 @@ struct pub {
     struct pub_options options;
     const char *topic, *data; /* data NULL: standard input */
     struct crier_buf url, token;
+    struct crier_access access;
     struct crier_post post;
 };
 
@@ -60,6 +62,7 @@ struct pub {
 static const struct crier_option pub_options[] = {
     CRIER_HUB_URL_OPTION(struct pub_options),
     CRIER_HUB_TOKEN_OPTION(struct pub_options),
+    CRIER_HUB_CA_OPTION(struct pub_options),
     {.name = "event",
      .letter = 'e',
      .kind = CRIER_OPTION_TEXT,
@@ -221,6 +224,7 @@ static int check_answer(const struct pub *p, uint64_t before)
 static int start(struct pub *p, struct crier_slice content_type, const struct crier_slice *body)
 {
     struct crier_post_request request = {
+        .access = &p->access,
         .content_type = content_type,
         .token = crier_buf_slice(&p->token),
         .key = crier_slice_of(p->options.key),
@@ -483,6 +487,15 @@ static int build_url(struct pub *p)
     return crier_buf_error(&p->url) < 0 ? crier_command_no_memory(&crier_pub_command) : -1;
 }
 
+static int init_post(struct pub *p)
+{
+    const struct crier_access_options options = {.ca_file = p->options.hub.ca_file,
+                                                 .connect_ms = CONNECT_MS};
+    int r = crier_access_init(&p->access, &crier_mem_libc, &options);
+
+    return r < 0 ? r : crier_post_init(&p->post, &crier_mem_libc);
+}
+
 static int run(struct pub *p, int argc, char **argv)
 {
     size_t operands;
@@ -499,7 +512,7 @@ static int run(struct pub *p, int argc, char **argv)
         r = crier_hub_token(&crier_pub_command, &p->options.hub, &p->token);
     if (r >= 0)
         return r;
-    if (crier_post_init(&p->post, &crier_mem_libc) < 0)
+    if (init_post(p) < 0)
         return crier_command_no_memory(&crier_pub_command);
     if (p->data)
         return publish_one(p, crier_slice_of(p->data));
@@ -515,6 +528,7 @@ int crier_pub_main(int argc, char **argv)
     crier_buf_init(&p.token, &crier_mem_libc);
     status = run(&p, argc, argv);
     crier_post_deinit(&p.post);
+    crier_access_deinit(&p.access);
     crier_buf_deinit(&p.url);
     crier_buf_deinit(&p.token);
     return status;

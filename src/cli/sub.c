@@ -2,10 +2,10 @@
 /*
  * crier sub: follows topics and prints what comes.
  *
- *     source (client/source.h) ─▶ event() ─▶ out ─▶ standard output, once per step
- *                              ─▶ down()  ─▶ standard error
+ *     client (crier/client.h) ─▶ on_event ─▶ out ─▶ standard output, once per step
+ *                             ─▶ on_down  ─▶ standard error
  *
- * The loop polls three things: the source's connection, the signals, and standard output, so
+ * The loop polls three things: the client's descriptor, the signals, and standard output, so
  * that `crier sub x | head -1` ends when head does, and not with the next event.
  *
  * What is printed: the data of each event and a line end. With --json the hub's own envelope,
@@ -19,14 +19,15 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "client/source.h"
 #include "client/verdict.h"
+#include "crier/client.h"
 #include "http/target.h"
 #include "hub/topic.h"
 #include "net/sys.h"
 #include <jansson.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -47,7 +48,7 @@ struct sub_options {
 struct sub {
     struct sub_options options;
     struct crier_buf url, token, out;
-    struct crier_source *source;
+    struct crier_client *client;
     uint64_t printed;
     uint64_t deadline_ms;
     bool outage_told;
@@ -83,6 +84,7 @@ static const char *set_backoff(void *target, struct crier_slice value)
 static const struct crier_option sub_options[] = {
     CRIER_HUB_URL_OPTION(struct sub_options),
     CRIER_HUB_TOKEN_OPTION(struct sub_options),
+    CRIER_HUB_CA_OPTION(struct sub_options),
     {.name = "since",
      .kind = CRIER_OPTION_TEXT,
      .argument = "WHEN",
@@ -230,16 +232,14 @@ static void print_json(struct sub *s, const struct crier_item *event)
     crier_buf_byte(&s->out, '\n');
 }
 
-static bool on_event(void *ctx, const struct crier_item *event)
+static void on_event(struct crier_client *client, const struct crier_item *event, void *ctx)
 {
     struct sub *s = ctx;
 
-    if (crier_slice_eq(event->type, CRIER_SLICE("crier:gap"))) {
+    if (crier_slice_eq(event->type, CRIER_SLICE("crier:gap")))
         print_gap(s, event->data);
-        return true;
-    }
     if (crier_slice_starts(event->type, CRIER_SLICE("crier:")))
-        return true;
+        return;
     if (s->options.json) {
         print_json(s, event);
     } else {
@@ -247,12 +247,13 @@ static bool on_event(void *ctx, const struct crier_item *event)
         crier_buf_byte(&s->out, '\n');
     }
     s->printed++;
-    return s->options.count == 0 || s->printed < s->options.count;
+    if (s->printed == s->options.count)
+        (void)crier_client_stop(client);
 }
 
 /* ---- telling ---- */
 
-static void on_open(void *ctx)
+static void on_open(struct crier_client *client, void *ctx)
 {
     struct sub *s = ctx;
 
@@ -262,30 +263,34 @@ static void on_open(void *ctx)
                           CRIER_SLICE_ARG(crier_buf_slice(&s->url)));
 }
 
-static void on_down(void *ctx, const struct crier_source_down *down)
+static void tell(const struct sub *s, const char *verb, const struct crier_down *down)
+{
+    unsigned long long delay_ms = (unsigned long long)down->delay_ms;
+    char when[64] = "";
+
+    if (s->options.verbose)
+        (void)snprintf(when, sizeof(when), " in %llu.%llu s", delay_ms / 1000,
+                       delay_ms % 1000 / 100);
+    crier_command_say(&crier_sub_command, "%s %.*s: %.*s; trying again%s", verb,
+                      CRIER_SLICE_ARG(crier_buf_slice(&s->url)), CRIER_SLICE_ARG(down->reason),
+                      when);
+}
+
+/* What is final is told by finish. */
+static int on_down(struct crier_client *client, const struct crier_down *down, void *ctx)
 {
     struct sub *s = ctx;
+    bool is_outage = down->kind != CRIER_DOWN_ENDED;
     const char *verb = "lost";
 
-    if (down->kind != CRIER_DOWN_ENDED && s->outage_told && !s->options.verbose)
-        return;
-    if (down->kind == CRIER_DOWN_ENDED && !s->options.verbose)
-        return;
     if (down->kind == CRIER_DOWN_UNREACHABLE)
         verb = "cannot reach";
     if (down->kind == CRIER_DOWN_REFUSED)
         verb = "refused for now by";
-    s->outage_told = s->outage_told || down->kind != CRIER_DOWN_ENDED;
-    if (s->options.verbose)
-        crier_command_say(&crier_sub_command, "%s %.*s: %.*s; trying again in %llu.%llu s",
-                          verb, CRIER_SLICE_ARG(crier_buf_slice(&s->url)),
-                          CRIER_SLICE_ARG(down->reason),
-                          (unsigned long long)down->delay_ms / 1000,
-                          (unsigned long long)down->delay_ms % 1000 / 100);
-    else
-        crier_command_say(&crier_sub_command, "%s %.*s: %.*s; trying again", verb,
-                          CRIER_SLICE_ARG(crier_buf_slice(&s->url)),
-                          CRIER_SLICE_ARG(down->reason));
+    if (down->will_retry && (s->options.verbose || (is_outage && !s->outage_told)))
+        tell(s, verb, down);
+    s->outage_told = s->outage_told || is_outage;
+    return CRIER_DECIDE_DEFAULT;
 }
 
 /* ---- setting up ---- */
@@ -331,21 +336,24 @@ static int open_signals(struct sub *s)
     return s->signals < 0 ? -errno : 0;
 }
 
-static int open_source(struct sub *s)
+static int open_client(struct sub *s)
 {
-    static const struct crier_source_handlers handlers = {
-        .open = on_open, .event = on_event, .down = on_down};
-    struct crier_source_options options = {
-        .url = crier_buf_slice(&s->url),
-        .token = crier_buf_slice(&s->token),
-        .idle_ms = s->options.idle_ms,
-        .backoff = {.first_ms = s->options.backoff_min_ms, .max_ms = s->options.backoff_max_ms},
-        .handlers = &handlers,
-        .ctx = s,
-    };
-    int r = crier_sys_random(&options.seed, sizeof(options.seed));
+    const struct sub_options *options = &s->options;
 
-    return r < 0 ? r : crier_source_new(&crier_mem_libc, &options, &s->source);
+    crier_buf_byte(&s->url, '\0');
+    crier_buf_byte(&s->token, '\0');
+    if (crier_buf_error(&s->url) < 0 || crier_buf_error(&s->token) < 0)
+        return -ENOMEM;
+    s->url.len--;
+    s->token.len--;
+    s->client =
+        crier_client_new(.url = s->url.data, .bearer = s->token.data,
+                         .ca_file = options->hub.ca_file,
+                         .idle_timeout_ms = (int64_t)options->idle_ms,
+                         .first_delay_ms = (int64_t)options->backoff_min_ms,
+                         .max_delay_ms = (int64_t)options->backoff_max_ms, .on_open = on_open,
+                         .on_event = on_event, .on_down = on_down, .ctx = s);
+    return s->client ? 0 : -ENOMEM;
 }
 
 /* ---- following ---- */
@@ -368,20 +376,18 @@ static int flush(struct sub *s)
     return 0;
 }
 
-static int finish(const struct sub *s)
+static int finish(const struct sub *s, int result)
 {
-    struct crier_slice reason = crier_source_reason(s->source);
-
-    if (reason.len == 0)
+    if (result == CRIER_STOPPED)
         return CRIER_EXIT_DONE;
-    crier_command_say(&crier_sub_command, "%.*s: %.*s",
-                      CRIER_SLICE_ARG(crier_buf_slice(&s->url)), CRIER_SLICE_ARG(reason));
+    crier_command_say(&crier_sub_command, "%.*s: %s", CRIER_SLICE_ARG(crier_buf_slice(&s->url)),
+                      crier_client_reason(s->client));
     return CRIER_EXIT_FAILED;
 }
 
 static int timeout(const struct sub *s, struct crier_now now)
 {
-    int ms = crier_source_timeout(s->source, now);
+    int ms = crier_client_timeout(s->client);
     uint64_t left;
 
     if (!s->deadline_ms)
@@ -392,8 +398,7 @@ static int timeout(const struct sub *s, struct crier_now now)
 
 static void wait_for(struct sub *s, struct crier_now now, struct pollfd polled[POLLED])
 {
-    polled[0] = (struct pollfd){.fd = crier_source_fd(s->source),
-                                .events = crier_source_events(s->source)};
+    polled[0] = (struct pollfd){.fd = crier_client_fd(s->client), .events = POLLIN};
     polled[1] = (struct pollfd){.fd = s->signals, .events = POLLIN};
     polled[2] = (struct pollfd){.fd = STDOUT_FILENO};
     if (poll(polled, POLLED, timeout(s, now)) < 0)
@@ -407,13 +412,13 @@ static int follow(struct sub *s)
     if (s->options.timeout_ms)
         s->deadline_ms = crier_sys_now().boot_ms + s->options.timeout_ms;
     for (;;) {
-        int over = crier_source_step(s->source, crier_sys_now());
+        int over = crier_client_step(s->client);
         int flushed = flush(s);
 
         if (flushed)
             return flushed - 1;
         if (over)
-            return finish(s);
+            return finish(s, over);
         wait_for(s, crier_sys_now(), polled);
         if (polled[1].revents || polled[2].revents & (POLLERR | POLLHUP | POLLNVAL))
             return CRIER_EXIT_DONE;
@@ -435,7 +440,7 @@ static int run(struct sub *s, int argc, char **argv)
         return r;
     r = open_signals(s);
     if (r == 0)
-        r = open_source(s);
+        r = open_client(s);
     if (r == 0)
         return follow(s);
     crier_command_say(&crier_sub_command, "cannot start: %s", strerror(-r));
@@ -451,7 +456,7 @@ int crier_sub_main(int argc, char **argv)
     crier_buf_init(&s.token, &crier_mem_libc);
     crier_buf_init(&s.out, &crier_mem_libc);
     status = run(&s, argc, argv);
-    crier_source_free(s.source);
+    (void)crier_client_free(s.client);
     crier_buf_deinit(&s.url);
     crier_buf_deinit(&s.token);
     crier_buf_deinit(&s.out);

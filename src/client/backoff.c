@@ -38,10 +38,11 @@ void crier_backoff_after(struct crier_backoff *backoff, uint64_t after_ms)
         after_ms < CRIER_BACKOFF_AFTER_MAX_MS ? after_ms : CRIER_BACKOFF_AFTER_MAX_MS;
 }
 
-/* A server that asks for more than our longest delay gets it. */
+/* A server that asks for more than our longest delay gets it. One that asks for none gets that
+ * at first: it would be asked without end if 0 doubled were 0. */
 static uint64_t bound(const struct crier_backoff *backoff)
 {
-    uint64_t first = backoff->options.first_ms;
+    uint64_t first = backoff->options.first_ms > 0 ? backoff->options.first_ms : 1;
     uint64_t max = backoff->options.max_ms > first ? backoff->options.max_ms : first;
     unsigned doublings = backoff->failures < MAX_DOUBLINGS ? backoff->failures : MAX_DOUBLINGS;
 

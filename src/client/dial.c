@@ -2,9 +2,9 @@
 /*
  * Connecting.
  *
- *     start ─▶ list ─▶ open_next ─▶ EINPROGRESS ─▶ step: writable? ─▶ SO_ERROR 0 ─▶ connected
- *                          ▲                          │ error, or no answer until deadline_ms
- *                          └──────────────────────────┘ the next address
+ *     start ─▶ look up ─▶ list ─▶ open_next ─▶ EINPROGRESS ─▶ writable? ─▶ SO_ERROR 0 ─▶ done
+ *                                    ▲                            │ error, or no answer until
+ *                                    └────── the next address ────┘ deadline_ms
  *
  * The dial owns `fd` until it hands it over. When all addresses failed the last error is told:
  * with "localhost" on a machine without IPv6 that is the one of 127.0.0.1, which is the one
@@ -16,54 +16,68 @@
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-enum { HOST_BYTES = 256 };
 
 void crier_dial_init(struct crier_dial *dial)
 {
     *dial = (struct crier_dial){.fd = -1};
 }
 
-void crier_dial_deinit(struct crier_dial *dial)
+static void close_socket(struct crier_dial *dial)
 {
-    if (dial->list)
-        freeaddrinfo(dial->list);
     if (dial->fd >= 0)
         (void)close(dial->fd);
+    dial->fd = -1;
+}
+
+void crier_dial_deinit(struct crier_dial *dial)
+{
+    unsigned turn = dial->turn;
+
+    crier_lookup_deinit(&dial->lookup);
+    if (dial->list)
+        freeaddrinfo(dial->list);
+    close_socket(dial);
     crier_dial_init(dial);
+    dial->turn = turn;
+}
+
+uint64_t crier_dial_deadline(uint64_t now_ms, uint64_t timeout_ms)
+{
+    return timeout_ms < UINT64_MAX - now_ms ? now_ms + timeout_ms : UINT64_MAX;
 }
 
 int crier_dial_start(struct crier_dial *dial,
-                     const struct crier_url *url,
-                     uint64_t timeout_ms,
-                     const char **ret_fault)
+                     struct crier_slice host,
+                     uint16_t port,
+                     uint64_t timeout_ms)
 {
-    const struct addrinfo hints = {
-        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-    char host[HOST_BYTES], port[8];
-    struct addrinfo *list;
-    int r;
+    assert(!dial->looking && !dial->list && dial->fd < 0);
+    dial->turn++;
+    dial->timeout_ms = timeout_ms;
+    dial->deadline_ms = 0;
+    dial->error = -ENOENT;
+    dial->looking = true;
+    return crier_lookup_start(&dial->lookup, host, port, &dial->fault);
+}
 
-    assert(!dial->list && dial->fd < 0);
-    if (url->host.len >= sizeof(host)) {
-        *ret_fault = "the host name is too long";
-        return -ENOENT;
+/* 0: there is a list; CRIER_DIAL_WAIT; < 0. */
+static int look_up(struct crier_dial *dial, uint64_t now_ms)
+{
+    int r = crier_lookup_take(&dial->lookup, &dial->list, &dial->fault);
+
+    if (r == CRIER_LOOKUP_WAIT) {
+        if (dial->deadline_ms == 0)
+            dial->deadline_ms = crier_dial_deadline(now_ms, dial->timeout_ms);
+        if (now_ms < dial->deadline_ms)
+            return CRIER_DIAL_WAIT;
+        dial->fault = "no answer from the name server";
+        return -ETIMEDOUT;
     }
-    (void)snprintf(host, sizeof(host), "%.*s", CRIER_SLICE_ARG(url->host));
-    (void)snprintf(port, sizeof(port), "%u", (unsigned)url->port);
-    r = getaddrinfo(host, port, &hints, &list);
-    if (r == EAI_MEMORY)
-        return -ENOMEM;
-    if (r != 0) {
-        *ret_fault = gai_strerror(r);
-        return -ENOENT;
-    }
-    *dial = (struct crier_dial){
-        .list = list, .next = list, .fd = -1, .timeout_ms = timeout_ms, .error = -ENOENT};
-    return 0;
+    dial->looking = false;
+    dial->next = dial->list;
+    return r;
 }
 
 /* Begins with the next address. 0: under way; -errno: this one failed at once. */
@@ -73,12 +87,13 @@ static int open_next(struct crier_dial *dial, uint64_t now_ms)
     int on = 1;
 
     dial->next = address->ai_next;
+    dial->turn++;
     dial->fd = socket(address->ai_family, address->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
                       address->ai_protocol);
     if (dial->fd < 0)
         return -errno;
     (void)setsockopt(dial->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    dial->deadline_ms = now_ms + dial->timeout_ms;
+    dial->deadline_ms = crier_dial_deadline(now_ms, dial->timeout_ms);
     if (connect(dial->fd, address->ai_addr, address->ai_addrlen) < 0 && errno != EINPROGRESS &&
         errno != EINTR)
         return -errno;
@@ -99,32 +114,53 @@ static int look(const struct crier_dial *dial, uint64_t now_ms)
     return -error;
 }
 
-int crier_dial_step(struct crier_dial *dial, uint64_t now_ms, int *ret_fd)
+static void fail(struct crier_dial *dial, int error)
 {
-    int r;
+    dial->error = error;
+    close_socket(dial);
+}
 
+/* From the address under way, if there is one, to the first that answers. As crier_dial_step.
+ */
+static int try_addresses(struct crier_dial *dial, uint64_t now_ms)
+{
     for (;;) {
+        int r = 0;
+
         if (dial->fd >= 0) {
             r = look(dial, now_ms);
-            if (r == CRIER_DIAL_WAIT)
+            if (r >= 0)
                 return r;
-            if (r == 0) {
-                *ret_fd = dial->fd;
-                dial->fd = -1;
-                return 0;
-            }
-            dial->error = r;
-            (void)close(dial->fd);
-            dial->fd = -1;
+            fail(dial, r);
         }
         if (!dial->next)
             return dial->error;
         r = open_next(dial, now_ms);
-        if (r < 0) {
-            dial->error = r;
-            if (dial->fd >= 0)
-                (void)close(dial->fd);
-            dial->fd = -1;
-        }
+        if (r < 0)
+            fail(dial, r);
     }
+}
+
+int crier_dial_step(struct crier_dial *dial, uint64_t now_ms, int *ret_fd)
+{
+    int r = dial->looking ? look_up(dial, now_ms) : 0;
+
+    if (r != 0)
+        return r;
+    r = try_addresses(dial, now_ms);
+    if (r == 0) {
+        *ret_fd = dial->fd;
+        dial->fd = -1;
+    }
+    return r;
+}
+
+int crier_dial_fd(const struct crier_dial *dial)
+{
+    return dial->looking ? crier_lookup_fd(&dial->lookup) : dial->fd;
+}
+
+short crier_dial_events(const struct crier_dial *dial)
+{
+    return dial->looking ? POLLIN : POLLOUT;
 }

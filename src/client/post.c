@@ -16,7 +16,6 @@
 #include <stdio.h>
 
 enum {
-    CONNECT_MS = 10 * 1000,
     PROGRESS_MS = 60 * 1000,
     BODY_BYTES = 64 * 1024,
 };
@@ -41,7 +40,8 @@ static void write_head(struct crier_post *p, const struct crier_post_request *re
 {
     struct crier_call *call = &p->call;
 
-    crier_call_request(call, "POST", &request->url);
+    crier_call_request(call, "POST");
+    crier_call_agent(call);
     crier_call_header(call, "Accept", CRIER_SLICE("application/json"));
     crier_call_header(call, "Content-Type", request->content_type);
     if (request->key.len > 0)
@@ -59,7 +59,7 @@ int crier_post_start(struct crier_post *p,
                      const struct crier_post_request *request,
                      uint64_t now_ms)
 {
-    int r = crier_call_start(&p->call, &request->url, CONNECT_MS);
+    int r = crier_call_start(&p->call, request->access, &request->url);
 
     p->open = false;
     if (r < 0)
@@ -130,7 +130,8 @@ static int use_answers(struct crier_post *p)
 
 static bool is_waiting(const struct crier_post *p)
 {
-    return !p->call.dialing && (p->ended || p->status || crier_call_unsent(&p->call) > 0);
+    return !crier_call_connecting(&p->call) &&
+           (p->ended || p->status || crier_call_unsent(&p->call) > 0);
 }
 
 static int check_progress(struct crier_post *p, uint64_t now_ms)
@@ -179,8 +180,10 @@ int crier_post_timeout(const struct crier_post *p, uint64_t now_ms)
 
     if (!p->open)
         return -1;
-    if (p->call.dialing)
-        due = p->call.dial.deadline_ms;
+    if (crier_call_pending(&p->call))
+        return 0;
+    if (crier_call_connecting(&p->call))
+        due = crier_call_deadline(&p->call);
     else if (!is_waiting(p))
         return -1;
     if (due <= now_ms)

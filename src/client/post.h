@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One publish request: a body of known length, or one that is written in pieces while it comes.
- * Nothing blocks but the look-up of a name; the caller polls, as with a source.
+ * Nothing blocks; the caller polls.
  *
  *     crier_post_start(&p, &request); crier_post_add(&p, bytes) ...; crier_post_end(&p);
  *     while ((r = crier_post_step(&p, now)) == 0) poll(...)
@@ -18,7 +18,8 @@
 enum { CRIER_POST_ANSWERED = 1 };
 
 struct crier_post_request {
-    struct crier_url url; /* its text is borrowed for the call */
+    struct crier_access *access; /* borrowed until it is answered, as the URL's text is */
+    struct crier_url url;
     struct crier_slice content_type;
     struct crier_slice token; /* empty: none */
     struct crier_slice key;   /* Idempotency-Key; empty: none */

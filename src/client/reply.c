@@ -14,8 +14,12 @@
  * Header names and values are copied end to end into `text` and remembered as offsets until the
  * head is complete, because text moves while it grows; body bytes are never copied.
  *
+ * Each value is followed by a NUL, for the users of the library.
+ *
  * Bounds: HEAD_BYTES of names and values and HEADERS headers, so that a server cannot fill our
- * memory with a head. What can fail: memory, the bounds, and what llhttp calls malformed.
+ * memory with a head; and twice that of bytes before the answer's head is complete, so that an
+ * endless reason phrase or interim answers without end do not hold us for ever. What can fail:
+ * memory, the bounds, and what llhttp calls malformed.
  */
 #include "client/reply.h"
 
@@ -25,6 +29,7 @@
 
 enum {
     HEAD_BYTES = 64 * 1024,
+    BEFORE_HEAD_BYTES = 2 * HEAD_BYTES,
     HEADERS = 128,
     STATUS_SWITCHING = 101,
     STATUS_FINAL = 200,
@@ -45,7 +50,9 @@ struct crier_reply_reader {
     struct crier_reply reply;
     struct crier_slice body;
     bool head_due, end_due, over;
-    bool paused; /* llhttp may go on without another byte */
+    bool head_done;
+    size_t before_head; /* bytes used so far */
+    bool paused;        /* llhttp may go on without another byte */
     int failed;
     const char *fault;
 };
@@ -72,7 +79,7 @@ static int on_begin(llhttp_t *parser)
 static int
 add_text(struct crier_reply_reader *reader, struct span *span, const char *at, size_t len)
 {
-    if (len > HEAD_BYTES - reader->text.len)
+    if (reader->text.len + len > HEAD_BYTES)
         return fail(reader, -EPROTO, "the head of the answer is larger than 64 KiB");
     if (span->len == 0)
         span->at = reader->text.len;
@@ -105,6 +112,10 @@ static int on_value_complete(llhttp_t *parser)
 {
     struct crier_reply_reader *reader = parser->data;
 
+    /* Trimmed later, it may end before this one. */
+    crier_buf_byte(&reader->text, '\0');
+    if (crier_buf_error(&reader->text) < 0)
+        return fail(reader, -ENOMEM, "out of memory");
     if (reader->count < HEADERS)
         reader->count++;
     if (reader->count < HEADERS)
@@ -126,15 +137,19 @@ static int on_headers(llhttp_t *parser)
     if (parser->status_code < STATUS_FINAL)
         return 0;
     for (size_t i = 0; i < reader->count; i++) {
+        struct crier_slice value = crier_slice_trim(view(reader, reader->values[i]));
+
         reader->headers[i].name = view(reader, reader->names[i]);
-        reader->headers[i].value = crier_slice_trim(view(reader, reader->values[i]));
+        reader->headers[i].value = value.data ? value : CRIER_SLICE("");
+        if (value.data)
+            reader->text.data[value.data + value.len - reader->text.data] = '\0';
     }
     reader->reply = (struct crier_reply){
         .status = parser->status_code,
         .headers = reader->headers,
         .header_count = reader->count,
     };
-    reader->head_due = true;
+    reader->head_due = reader->head_done = true;
     return HPE_PAUSED;
 }
 
@@ -173,6 +188,8 @@ void crier_reply_reset(struct crier_reply_reader *reader)
     reader->count = 0;
     reader->body = (struct crier_slice){NULL, 0};
     reader->head_due = reader->end_due = reader->over = reader->paused = false;
+    reader->head_done = false;
+    reader->before_head = 0;
     reader->failed = 0;
     reader->fault = NULL;
 }
@@ -246,7 +263,10 @@ static int execute(struct crier_reply_reader *reader, struct crier_slice *input)
         return reader->failed;
     }
     *input = crier_slice_sub(*input, used, input->len);
-    return 0;
+    reader->before_head += reader->head_done ? 0 : used;
+    if (reader->before_head > BEFORE_HEAD_BYTES)
+        fail(reader, -EPROTO, "the head of the answer does not end");
+    return reader->failed;
 }
 
 int crier_reply_next(struct crier_reply_reader *reader,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * http URLs.
+ * http and https URLs.
  *
  *     http://[::1]:8080/events/a%20b?since=now#fragment
  *            └─ authority ─┘└── path ──┘└─ query ─┘
  *
- * Only what can be asked for is taken: https has a sentence of its own. Bytes from 0x80 on are
- * let through, because redirects carry them, and are percent-encoded when the request is
+ * Only what can be asked for is taken, each refusal has a sentence. Bytes from 0x80 on are let
+ * through, because redirects carry them, and are percent-encoded when the request is
  * written. White space and control characters are refused everywhere: they would end the
  * request line.
  */
@@ -15,7 +15,7 @@
 #include "base/ascii.h"
 #include "http/target.h"
 
-enum { HTTP_PORT = 80 };
+enum { HTTP_PORT = 80, HTTPS_PORT = 443 };
 
 static bool has_bad_byte(struct crier_slice text)
 {
@@ -62,19 +62,23 @@ static size_t authority_length(struct crier_slice text)
     return slash < mark ? slash : mark;
 }
 
-static const char *parse_scheme(struct crier_slice *text)
+static const char *parse_scheme(struct crier_slice *text, bool *ret_is_secure)
 {
     size_t length = scheme_length(*text);
     struct crier_slice scheme = crier_slice_sub(*text, 0, length);
+    bool is_secure = crier_slice_eq_nocase(scheme, CRIER_SLICE("https:"));
 
-    if (crier_slice_eq_nocase(scheme, CRIER_SLICE("https:")))
-        return "https is not built in yet: use an http:// URL, for instance of a TLS proxy on "
-               "this machine";
-    if (!crier_slice_eq_nocase(scheme, CRIER_SLICE("http:")) ||
+    if ((!is_secure && !crier_slice_eq_nocase(scheme, CRIER_SLICE("http:"))) ||
         !crier_slice_starts(rest_of(*text, length), CRIER_SLICE("//")))
-        return "a URL must begin with http://, as in http://localhost:8080";
+        return "a URL must begin with http:// or https://, as in http://localhost:8080";
     *text = rest_of(*text, length + 2);
+    *ret_is_secure = is_secure;
     return NULL;
+}
+
+static uint16_t default_port(const struct crier_url *url)
+{
+    return url->is_secure ? HTTPS_PORT : HTTP_PORT;
 }
 
 static const char *parse_authority(struct crier_slice text, struct crier_url *url)
@@ -82,7 +86,7 @@ static const char *parse_authority(struct crier_slice text, struct crier_url *ur
     struct crier_authority authority;
 
     if (crier_slice_find(text, '@') < text.len)
-        return "a URL must not hold a user name or password: use a token file";
+        return "a URL must not hold a user name or password: use a token, or a header";
     if (text.len == 0)
         return "the URL names no host, as in http://localhost:8080";
     if (crier_authority_parse(text, &authority) < 0 || authority.host.len == 0)
@@ -90,20 +94,20 @@ static const char *parse_authority(struct crier_slice text, struct crier_url *ur
                "http://example.org:8080";
     url->host = authority.host;
     url->is_ipv6 = authority.is_ipv6;
-    url->port = authority.has_port ? authority.port : HTTP_PORT;
+    url->port = authority.has_port ? authority.port : default_port(url);
     return url->port == 0 ? "port 0 cannot be connected to" : NULL;
 }
 
 const char *crier_url_parse(struct crier_slice text, struct crier_url *ret)
 {
-    struct crier_url url = {.port = HTTP_PORT};
+    struct crier_url url = {.port = 0};
     const char *fault;
     size_t length;
 
     if (has_bad_byte(text))
         return "a URL must not hold white space or control characters: percent-encode them";
     text = without_fragment(text);
-    fault = parse_scheme(&text);
+    fault = parse_scheme(&text, &url.is_secure);
     if (fault)
         return fault;
     length = authority_length(text);
@@ -150,10 +154,9 @@ static void append_path(struct crier_buf *buf, struct crier_slice path)
     }
 }
 
-static void append_origin(struct crier_buf *buf, const struct crier_url *url)
+static void append_scheme(struct crier_buf *buf, const struct crier_url *url)
 {
-    crier_buf_append(buf, CRIER_SLICE("http://"));
-    crier_url_host(buf, url);
+    crier_buf_append(buf, url->is_secure ? CRIER_SLICE("https:") : CRIER_SLICE("http:"));
 }
 
 static void append_query(struct crier_buf *buf, struct crier_slice query)
@@ -173,7 +176,7 @@ resolve_path(struct crier_buf *buf, const struct crier_url *base, struct crier_s
     struct crier_buf merged;
     size_t keep;
 
-    append_origin(buf, base);
+    crier_url_origin(buf, base);
     if (path.len == 0) {
         crier_buf_append(buf, base->path);
         append_query(buf, query.data ? query : base->query);
@@ -203,7 +206,7 @@ void crier_url_resolve(struct crier_buf *buf,
     if (scheme_length(reference) > 0) {
         crier_buf_append(buf, reference);
     } else if (crier_slice_starts(reference, CRIER_SLICE("//"))) {
-        crier_buf_append(buf, CRIER_SLICE("http:"));
+        append_scheme(buf, base);
         crier_buf_append(buf, reference);
     } else {
         resolve_path(buf, base, reference);
@@ -214,7 +217,7 @@ void crier_url_resolve(struct crier_buf *buf,
 
 bool crier_url_same_origin(const struct crier_url *a, const struct crier_url *b)
 {
-    return a->port == b->port && a->is_ipv6 == b->is_ipv6 &&
+    return a->is_secure == b->is_secure && a->port == b->port && a->is_ipv6 == b->is_ipv6 &&
            crier_slice_eq_nocase(a->host, b->host);
 }
 
@@ -225,10 +228,17 @@ void crier_url_host(struct crier_buf *buf, const struct crier_url *url)
     crier_buf_append(buf, url->host);
     if (url->is_ipv6)
         crier_buf_byte(buf, ']');
-    if (url->port != HTTP_PORT) {
+    if (url->port != default_port(url)) {
         crier_buf_byte(buf, ':');
         crier_buf_u64(buf, url->port);
     }
+}
+
+void crier_url_origin(struct crier_buf *buf, const struct crier_url *url)
+{
+    append_scheme(buf, url);
+    crier_buf_append(buf, CRIER_SLICE("//"));
+    crier_url_host(buf, url);
 }
 
 static void append_ascii(struct crier_buf *buf, struct crier_slice text)

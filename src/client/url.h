@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* http URLs as a client needs them (RFC 3986): taken apart, resolved against another, compared
- * by origin. Pure. */
+/* http and https URLs as a client needs them (RFC 3986): taken apart, resolved against another,
+ * compared by origin. Pure. */
 #ifndef CRIER_CLIENT_URL_H
 #define CRIER_CLIENT_URL_H
 
@@ -8,9 +8,10 @@
 
 /* Views into the text it was parsed from. */
 struct crier_url {
+    bool is_secure;          /* https */
     struct crier_slice host; /* a name or an address; IPv6 without its brackets */
     bool is_ipv6;
-    uint16_t port;            /* 80 when the text names none */
+    uint16_t port;            /* 80 or 443 when the text names none */
     struct crier_slice path;  /* as written; "/" when there is none */
     struct crier_slice query; /* as written, without '?'; NULL data when there is none */
 };
@@ -26,7 +27,10 @@ void crier_url_resolve(struct crier_buf *buf,
                        const struct crier_url *base,
                        struct crier_slice reference);
 
+/* Same scheme, host and port? */
 bool crier_url_same_origin(const struct crier_url *a, const struct crier_url *b);
+/* Appends scheme, host and port, as in "https://example.org:8443". */
+void crier_url_origin(struct crier_buf *buf, const struct crier_url *url);
 void crier_url_host(struct crier_buf *buf,
                     const struct crier_url *url); /* appends the value of Host */
 void crier_url_target(struct crier_buf *buf,

@@ -32,7 +32,7 @@ crier_verdict_of(unsigned status, struct crier_slice content_type, struct crier_
     case 303:
     case 307:
     case 308:
-        return location.data ? CRIER_VERDICT_REDIRECT : CRIER_VERDICT_STOP;
+        return location.len > 0 ? CRIER_VERDICT_REDIRECT : CRIER_VERDICT_STOP;
     case 408:
     case 425:
     case 429:

@@ -25,11 +25,16 @@ void crier_poller_deinit(struct crier_poller *poller)
     poller->fd = -1;
 }
 
+static int
+poller_ctl(struct crier_poller *poller, int operation, int fd, struct epoll_event event)
+{
+    return epoll_ctl(poller->fd, operation, fd, &event) < 0 ? -errno : 0;
+}
+
 static int poller_ctl_add(struct crier_poller *poller, int fd, void *owner, uint32_t events)
 {
-    struct epoll_event event = {.events = events, .data.ptr = owner};
-
-    return epoll_ctl(poller->fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+    return poller_ctl(poller, EPOLL_CTL_ADD, fd,
+                      (struct epoll_event){.events = events, .data.ptr = owner});
 }
 
 int crier_poller_add(struct crier_poller *poller, int fd, void *owner)
@@ -42,6 +47,16 @@ int crier_poller_add_level(struct crier_poller *poller, int fd, void *owner, boo
 {
     return poller_ctl_add(poller, fd, owner,
                           EPOLLIN | (exclusive ? (uint32_t)EPOLLEXCLUSIVE : 0));
+}
+
+int crier_poller_watch(struct crier_poller *poller, int fd, void *owner, unsigned ready)
+{
+    const struct epoll_event event = {.events = (ready & CRIER_READY_IN ? EPOLLIN : 0u) |
+                                                (ready & CRIER_READY_OUT ? EPOLLOUT : 0u),
+                                      .data.ptr = owner};
+    int r = poller_ctl(poller, EPOLL_CTL_MOD, fd, event);
+
+    return r == -ENOENT ? poller_ctl(poller, EPOLL_CTL_ADD, fd, event) : r;
 }
 
 void crier_poller_remove(struct crier_poller *poller, int fd)

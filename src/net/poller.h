@@ -32,6 +32,10 @@ int crier_poller_add(struct crier_poller *, int fd, void *owner) CRIER_MUST_CHEC
  * workers share. */
 int crier_poller_add_level(struct crier_poller *, int fd, void *owner, bool exclusive)
     CRIER_MUST_CHECK;
+/* What it is to be told of is these of IN and OUT from now on, level-triggered; added if it was
+ * not. */
+int crier_poller_watch(struct crier_poller *, int fd, void *owner, unsigned ready)
+    CRIER_MUST_CHECK;
 void crier_poller_remove(struct crier_poller *, int fd);
 /* timeout_ms -1: for ever. Number of events, 0 also when a signal came, or -errno. */
 int crier_poller_wait(struct crier_poller *,

@@ -234,13 +234,6 @@ test('redirects in a circle end after twenty', async (t) => {
   assert.equal(server.connections.length, 21);
 });
 
-test('a redirect to https says that it is not built in', async (t) => {
-  const server = await scripted(t, (connection) => connection.answer('301 Moved', { Location: 'https://example.org/' }));
-  const result = await run(t, sub(server, 'news'));
-  assert.equal(result.status, 1);
-  assert.match(result.stderr, /redirected to https:\/\/example\.org\/: https is not built in yet/);
-});
-
 test('a server that is not there is told once, and found when it comes', async (t) => {
   const port = await freePort();
   const program = start(t, sub({ url: `http://127.0.0.1:${port}` }, '-n', '1', 'news'));

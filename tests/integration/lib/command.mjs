@@ -37,7 +37,7 @@ class Program {
   // Waits until test(this) is true; fails when the program ends before.
   async until(test, what = test.toString()) {
     while (!test(this)) {
-      if (this.over) throw new Error(`crier ended before: ${what}\nstdout: ${this.stdout}\nstderr: ${this.stderr}`);
+      if (this.over) throw new Error(`the program ended before: ${what}\nstdout: ${this.stdout}\nstderr: ${this.stderr}`);
       await new Promise((resolve) => this.waiters.push(resolve));
     }
   }
@@ -46,9 +46,10 @@ class Program {
 // No test needs longer; a program that hangs is ended, so that its test says what it waited for.
 const LIMIT_MS = 30_000;
 
-// Starts crier; it is killed when the test is over. The environment holds no CRIER_ variables but those given.
-export function start(t, args, { env = {}, stdin = '' } = {}) {
-  const child = spawn(bin, args, { env: { ...plainEnvironment(), ...env } });
+// Starts crier, or another program; it is killed when the test is over. The environment holds no CRIER_ variables
+// but those given.
+export function start(t, args, { env = {}, stdin = '', program: path = bin } = {}) {
+  const child = spawn(path, args, { env: { ...plainEnvironment(), ...env } });
   const program = new Program(child);
   const limit = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
   t.after(async () => {

@@ -31,7 +31,8 @@ export function logfmt(line) {
 
 // The environment without what would change a crier.
 export function plainEnvironment() {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^CRIER_|^LISTEN_/.test(name)));
+  const changes = /^CRIER_|^LISTEN_|_proxy$/i;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !changes.test(name)));
 }
 
 const running = new Set();

@@ -8,6 +8,7 @@
 //
 // The script runs once for each connection, after its request head has come. connection.index counts from 0.
 import net from 'node:net';
+import tls from 'node:tls';
 
 // Parses a request head: names in lower case, as a Map.
 function parseHead(text) {
@@ -131,11 +132,12 @@ export function published(connection, object = { id: '1-0', topic: 't' }) {
   connection.answer('201 Created', { 'Content-Type': 'application/json' }, `${JSON.stringify(object)}\n`);
 }
 
-export async function scripted(t, script, { port = 0, host = '127.0.0.1' } = {}) {
+// secure: the options of a TLS server (key, cert).
+export async function scripted(t, script, { port = 0, host = '127.0.0.1', secure = null } = {}) {
   const connections = [];
   const errors = [];
   let closing = false;
-  const server = net.createServer({ allowHalfOpen: true }, async (socket) => {
+  const accept = async (socket) => {
     if (closing) {
       socket.destroy();
       return;
@@ -152,15 +154,18 @@ export async function scripted(t, script, { port = 0, host = '127.0.0.1' } = {})
       errors.push(error);
       socket.destroy();
     }
-  });
+  };
+  const server = secure ? tls.createServer({ ...secure, allowHalfOpen: true }, accept)
+    : net.createServer({ allowHalfOpen: true }, accept);
   await new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, resolve);
   });
   const self = {
     port: server.address().port,
-    url: `http://${host}:${server.address().port}`,
+    url: `${secure ? 'https' : 'http'}://${host}:${server.address().port}`,
     connections,
+    server,
     // Takes the port away and drops all connections.
     async close() {
       closing = true;

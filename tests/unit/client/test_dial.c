@@ -28,7 +28,7 @@ static int dial_to_end(struct crier_dial *dial, int *ret_fd)
     int r;
 
     while ((r = crier_dial_step(dial, 0, ret_fd)) == CRIER_DIAL_WAIT) {
-        struct pollfd p = {.fd = dial->fd, .events = POLLOUT};
+        struct pollfd p = {.fd = crier_dial_fd(dial), .events = crier_dial_events(dial)};
 
         assert_int_equal(poll(&p, 1, 5000), 1);
     }
@@ -44,13 +44,11 @@ static void test_connects(void **state)
     int listener = open_port(true, &port);
 
     for (size_t i = 0; i < 2; i++) {
-        struct crier_url url = {.host = crier_slice_of(hosts[i]), .port = port};
         struct crier_dial dial;
-        const char *fault = NULL;
         int fd = -1;
 
         crier_dial_init(&dial);
-        assert_int_equal(crier_dial_start(&dial, &url, 1000, &fault), 0);
+        assert_int_equal(crier_dial_start(&dial, crier_slice_of(hosts[i]), port, 1000), 0);
         assert_int_equal(dial_to_end(&dial, &fd), 0);
         assert_true(fd >= 0);
         crier_dial_deinit(&dial);
@@ -65,13 +63,11 @@ static void test_refused(void **state)
 {
     uint16_t port;
     int bound = open_port(false, &port);
-    struct crier_url url = {.host = CRIER_SLICE("127.0.0.1"), .port = port};
     struct crier_dial dial;
-    const char *fault = NULL;
     int fd = -7;
 
     crier_dial_init(&dial);
-    assert_int_equal(crier_dial_start(&dial, &url, 1000, &fault), 0);
+    assert_int_equal(crier_dial_start(&dial, CRIER_SLICE("127.0.0.1"), port, 1000), 0);
     assert_int_equal(dial_to_end(&dial, &fd), -ECONNREFUSED);
     assert_int_equal(fd, -7);
     crier_dial_deinit(&dial);
@@ -85,14 +81,12 @@ static void test_deadline(void **state)
 {
     uint16_t port;
     int listener = open_port(true, &port), fd = -1, fillers[64], filled = 0, r = 0;
-    struct crier_url url = {.host = CRIER_SLICE("127.0.0.1"), .port = port};
     struct crier_dial dial;
-    const char *fault = NULL;
 
     crier_dial_init(&dial);
     while (r != CRIER_DIAL_WAIT && filled < 64) {
         crier_dial_deinit(&dial);
-        assert_int_equal(crier_dial_start(&dial, &url, 1000, &fault), 0);
+        assert_int_equal(crier_dial_start(&dial, CRIER_SLICE("127.0.0.1"), port, 1000), 0);
         r = crier_dial_step(&dial, 5000, &fd);
         if (r == 0)
             fillers[filled++] = fd;
@@ -113,27 +107,57 @@ static void test_deadline(void **state)
 static void test_no_host(void **state)
 {
     char name[300];
-    struct crier_url url = {.host = CRIER_SLICE("no-such-host.invalid"), .port = 80};
     struct crier_dial dial;
-    const char *fault = NULL;
+    int fd = -7;
 
     crier_dial_init(&dial);
-    assert_int_equal(crier_dial_start(&dial, &url, 1000, &fault), -ENOENT);
-    assert_non_null(fault);
-    memset(name, 'a', sizeof(name));
-    url.host = (struct crier_slice){name, sizeof(name)};
-    assert_int_equal(crier_dial_start(&dial, &url, 1000, &fault), -ENOENT);
-    assert_non_null(strstr(fault, "too long"));
+    assert_int_equal(
+        crier_dial_start(&dial, CRIER_SLICE("no-such-host.invalid"), 80, CRIER_DIAL_NO_LIMIT),
+        0);
+    assert_int_equal(dial_to_end(&dial, &fd), -ENOENT);
+    assert_non_null(dial.fault);
+    assert_int_equal(fd, -7);
     crier_dial_deinit(&dial);
+    memset(name, 'a', sizeof(name));
+    assert_int_equal(
+        crier_dial_start(&dial, (struct crier_slice){name, sizeof(name)}, 80, 1000), -ENOENT);
+    assert_non_null(strstr(dial.fault, "too long"));
+    crier_dial_deinit(&dial);
+}
+
+/* Whoever waits for the descriptor learns of each new one by the turn, whatever its number. */
+static void test_turns(void **state)
+{
+    uint16_t port;
+    int bound = open_port(false, &port), fd = -1;
+    struct crier_dial dial;
+    unsigned before;
+
+    crier_dial_init(&dial);
+    before = dial.turn;
+    assert_int_equal(crier_dial_start(&dial, CRIER_SLICE("127.0.0.1"), port, 1000), 0);
+    assert_int_equal(dial_to_end(&dial, &fd), -ECONNREFUSED);
+    assert_true(dial.turn >= before + 2);
+    before = dial.turn;
+    crier_dial_deinit(&dial);
+    assert_int_equal(dial.turn, before);
+    (void)close(bound);
+}
+
+/* Deadlines do not wrap. */
+static void test_later(void **state)
+{
+    assert_int_equal(crier_dial_deadline(5, 10), 15);
+    assert_true(crier_dial_deadline(5, CRIER_DIAL_NO_LIMIT) == UINT64_MAX);
+    assert_true(crier_dial_deadline(UINT64_MAX - 1, 10) == UINT64_MAX);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_connects),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_deadline),
-        cmocka_unit_test(test_no_host),
+        cmocka_unit_test(test_connects), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_deadline), cmocka_unit_test(test_no_host),
+        cmocka_unit_test(test_turns),    cmocka_unit_test(test_later),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

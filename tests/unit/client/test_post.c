@@ -9,6 +9,7 @@
 enum { STEPS = 2000 };
 
 struct world {
+    struct crier_access access;
     struct crier_post post;
     struct crier_post_request request;
     int listener, server;
@@ -31,12 +32,18 @@ static void world_init(struct world *w)
     (void)snprintf(w->url, sizeof(w->url), "http://127.0.0.1:%u/events/t",
                    (unsigned)ntohs(address.sin_port));
     assert_null(crier_url_parse(crier_slice_of(w->url), &w->request.url));
+    assert_int_equal(
+        crier_access_init(&w->access, &crier_mem_libc,
+                          &(struct crier_access_options){.proxy = "", .connect_ms = 10000}),
+        0);
+    w->request.access = &w->access;
     assert_int_equal(crier_post_init(&w->post, &crier_mem_libc), 0);
 }
 
 static void world_deinit(struct world *w)
 {
     crier_post_deinit(&w->post);
+    crier_access_deinit(&w->access);
     if (w->server >= 0)
         (void)close(w->server);
     (void)close(w->listener);

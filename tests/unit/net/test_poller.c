@@ -49,6 +49,22 @@ static void test_edge(void **state)
     assert_true(ready_now(&pair[0]) & CRIER_READY_IN);
 }
 
+/* What is watched is told as long as it is so, and its interest can be changed at any time. */
+static void test_watch(void **state)
+{
+    assert_int_equal(crier_poller_watch(&poller, pair[0], &pair[0], CRIER_READY_OUT), 0);
+    assert_int_equal(ready_now(&pair[0]), CRIER_READY_OUT);
+    assert_int_equal(ready_now(&pair[0]), CRIER_READY_OUT);
+    assert_int_equal(crier_poller_watch(&poller, pair[0], &pair[1], CRIER_READY_IN), 0);
+    assert_int_equal(ready_now(&pair[1]), 0);
+    assert_int_equal(write(pair[1], "x", 1), 1);
+    assert_int_equal(ready_now(&pair[1]), CRIER_READY_IN);
+    assert_int_equal(ready_now(&pair[1]), CRIER_READY_IN);
+    crier_poller_remove(&poller, pair[0]);
+    assert_int_equal(ready_now(&pair[1]), 0);
+    assert_int_equal(crier_poller_watch(&poller, -1, &pair[0], CRIER_READY_IN), -EBADF);
+}
+
 /* A listener or eventfd is told until it has been read. */
 static void test_level(void **state)
 {
@@ -144,6 +160,7 @@ static void test_faults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_watch, setup, teardown),
         cmocka_unit_test_setup_teardown(test_edge, setup, teardown),
         cmocka_unit_test_setup_teardown(test_level, setup, teardown),
         cmocka_unit_test_setup_teardown(test_exclusive, setup, teardown),
