@@ -146,7 +146,7 @@ CRIER_API int crier_server_stop(struct crier_server *server);
  * here, at its own wish; the library never does.
  * @return main's result. 0: it was stopped; 1: it could not listen, or an option was not valid
  */
-static inline int crier_server_main(struct crier_server *server)
+__attribute__((unused)) static inline int crier_server_main(struct crier_server *server)
 {
     int r = crier_server_listen(server);
     if (r == 0) {
