@@ -263,7 +263,7 @@ int crier_stream_sendf(struct crier_stream *s, const char *type, const char *for
     return r;
 }
 
-/* The follower gives way at the end of the event it is in, and goes on when the queue is out. */
+/* The follower gives way at the end of its event, and goes on when the queue is out. */
 static bool may_flush(struct crier_stream *s)
 {
     if (!s->outlet || s->opening || crier_follower_between_events(&s->follower))

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A request as a program's handler sees it (crier/server.h, "requests"): the exchange, its whole
- * body, the texts that were handed out, and the answer that was given. Answers are only noted
- * while the handler runs and written when it has returned, so that nothing it holds goes away
- * under it.
+ * A request as a program's handler sees it (crier/server.h, "requests"): the exchange, its
+ * whole body, the texts that were handed out, and the answer that was given. Answers are only
+ * noted while the handler runs and written when it has returned, so that nothing it holds goes
+ * away under it.
  *
  *   head ─▶ crier_request_begin ─▶ body is gathered ─▶ crier_request_end: the handler
  *                                                          │ reply      ─▶ answered
- *                                                          │ stream     ─▶ the connection streams
+ *                                                          │ stream     ─▶ it streams
  *                                                          │ later      ─▶ waits for a letter
  *                                                          └ none       ─▶ 500
  */

@@ -2,9 +2,9 @@
 /*
  * A server from its making to its end (the states are drawn in server.h).
  *
- * Making it can only fail for want of memory. Whatever else is wrong, an option, a route, a port
- * in use, is noted as a sentence and a result, and reported when it is to run: a program has one
- * place to look.
+ * Making it can only fail for want of memory. Whatever else is wrong, an option, a route, a
+ * port in use, is noted as a sentence and a result, and reported when it is to run: a program
+ * has one place to look.
  *
  * Running. Worker 0 works on the thread that calls run (or steps it); the others get threads of
  * their own, in which all signals are blocked.
