@@ -120,9 +120,9 @@ static void write_prelude(struct crier_stream *s)
         char text[32];
         int len = snprintf(text, sizeof(text), "retry: %u\n", s->private->retry_ms);
 
-        crier_notice_frame(out, s->dress, (struct crier_slice){text, (size_t)len});
+        crier_notice_frame(out, crier_stream_dress(s), (struct crier_slice){text, (size_t)len});
     } else {
-        crier_notice_heartbeat(out, s->dress);
+        crier_notice_heartbeat(out, crier_stream_dress(s));
     }
 }
 
@@ -143,7 +143,7 @@ void crier_private_begin(struct crier_stream *s, struct crier_exchange *ex)
     crier_stream_write_head(
         ex, &(struct crier_stream_head){
                 .status = request->stream_status,
-                .dress = s->dress,
+                .dress = crier_stream_dress(s),
                 .headers = crier_buf_slice(&request->headers),
                 .own_cache_control = (request->own & CRIER_OWN_CACHE_CONTROL) != 0,
                 .own_buffering = (request->own & CRIER_OWN_BUFFERING) != 0});
@@ -200,7 +200,7 @@ int crier_private_enqueue(struct crier_stream *s, struct crier_slice bytes)
 
     if (s->private->dry)
         return 0;
-    crier_notice_frame(queue, s->dress, bytes);
+    crier_notice_frame(queue, crier_stream_dress(s), bytes);
     if (crier_buf_error(queue) < 0) {
         queue->len = before;
         queue->failed = false;

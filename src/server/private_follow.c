@@ -37,7 +37,7 @@ static int subscribe(struct crier_stream *s,
                               .types = types,
                               .type_count = o->type_count,
                               .form = o->envelope ? CRIER_FORM_ENVELOPE : CRIER_FORM_SSE,
-                              .chunked = s->dress.chunked};
+                              .chunked = s->chunked};
 
     if (!o->selector_count)
         return CRIER_EINVAL;

@@ -30,6 +30,7 @@ static struct crier_opening *opening_new(const struct crier_mem *mem,
     if (!o)
         return NULL;
     *o = *wish;
+    crier_list_init(&o->node);
     text = (char *)(o + 1);
     if (wish->requested.len)
         memcpy(text, wish->requested.data, wish->requested.len);
@@ -54,6 +55,7 @@ static void opening_free(struct crier_stream *s)
 
     if (!s->opening)
         return;
+    crier_list_remove(&s->opening->node);
     crier_subscription_free(s->opening->subscription);
     crier_mem_free(mem, s->opening->start.picks);
     if (s->opening->exchange)
@@ -70,14 +72,14 @@ struct crier_stream *crier_stream_new(struct crier_conn *conn, struct crier_dres
     if (!s)
         return NULL;
     s->conn = conn;
-    s->dress = dress;
+    s->form = (uint8_t)dress.form;
+    s->chunked = dress.chunked;
     s->heartbeat_ms = (uint32_t)config->heartbeat_ms;
     /* Up to a tenth sooner: what came together does not go together. */
     if (config->max_age_ms)
         s->expires_ms = worker->now.boot_ms + config->max_age_ms -
                         crier_rng_between(&worker->rng, 0, config->max_age_ms / 10);
     crier_list_init(&s->follower.node);
-    crier_list_init(&s->join_node);
     crier_list_push_back(&conn->streams, &s->conn_node);
     crier_stat_add(&worker->stats.streams_opened, 1);
     crier_stat_add(&worker->stats.streams, 1);
@@ -92,7 +94,8 @@ int crier_stream_follow_outlet(struct crier_stream *s,
     if (!s->opening)
         return -ENOMEM;
     s->outlet = outlet;
-    crier_list_push_back(&outlet->joining, &s->join_node);
+    s->opening->stream = s;
+    crier_list_push_back(&outlet->joining, &s->opening->node);
     return 0;
 }
 
@@ -165,12 +168,13 @@ static void write_opening(struct crier_stream *s, const struct crier_start *star
     struct crier_opening *o = s->opening;
 
     if (o->exchange)
-        crier_stream_write_head(o->exchange, &(struct crier_stream_head){.status = 200,
-                                                                         .dress = s->dress,
-                                                                         .start = start,
-                                                                         .resume = o->resume});
-    crier_notice_opening(&s->conn->out, s->dress, o->exchange ? draw_retry(s) : 0, o->connected,
-                         start, o->requested, o->resume, worker->now.wall_ms);
+        crier_stream_write_head(o->exchange,
+                                &(struct crier_stream_head){.status = 200,
+                                                            .dress = crier_stream_dress(s),
+                                                            .start = start,
+                                                            .resume = o->resume});
+    crier_notice_opening(&s->conn->out, crier_stream_dress(s), o->exchange ? draw_retry(s) : 0,
+                         o->connected, start, o->requested, o->resume, worker->now.wall_ms);
     if (start->gap)
         crier_stat_add(&worker->stats.gaps, 1);
 }
@@ -239,7 +243,8 @@ bool crier_stream_join(struct crier_stream *s)
                 crier_conn_doom(s->conn, CRIER_END_MEMORY);
         }
     }
-    crier_list_remove(&s->join_node);
+    if (s->opening)
+        crier_list_remove(&s->opening->node); /* it could not */
     return true;
 }
 
@@ -301,9 +306,10 @@ static void write_farewell(struct crier_stream *s)
     const struct crier_config *config = crier_stream_worker(s)->server->config;
     bool finished = s->why == CRIER_CLOSE_FINISHED;
 
-    if (s->why == CRIER_CLOSE_STOPPED && config->bye && s->dress.form == CRIER_FORM_SSE)
-        crier_notice_frame(&s->conn->out, s->dress, crier_encoded_bytes(config->bye));
-    crier_notice_end(&s->conn->out, s->dress,
+    if (s->why == CRIER_CLOSE_STOPPED && config->bye && s->form == CRIER_FORM_SSE)
+        crier_notice_frame(&s->conn->out, crier_stream_dress(s),
+                           crier_encoded_bytes(config->bye));
+    crier_notice_end(&s->conn->out, crier_stream_dress(s),
                      finished     ? 0
                      : s->private ? s->private->retry_ms
                                   : draw_retry(s));
@@ -321,7 +327,6 @@ static bool end_following(struct crier_stream *s, bool hurry)
     if (s->opening && !s->private)
         return false;
     if (s->opening) {
-        crier_list_remove(&s->join_node);
         opening_free(s);
         return true;
     }
@@ -379,7 +384,7 @@ void crier_stream_tick(struct crier_stream *s)
         return;
     if (conn->progress_ms + s->heartbeat_ms > worker->now.boot_ms || !crier_stream_between(s))
         return;
-    crier_notice_heartbeat(&conn->out, s->dress);
+    crier_notice_heartbeat(&conn->out, crier_stream_dress(s));
     crier_stat_add(&worker->stats.heartbeats, 1);
     crier_conn_flush(conn);
 }
@@ -410,7 +415,6 @@ void crier_stream_free(struct crier_stream *s)
     struct crier_worker *worker = crier_stream_worker(s);
 
     crier_list_remove(&s->conn_node);
-    crier_list_remove(&s->join_node);
     if (s->outlet) {
         crier_presence_leave(s->outlet->channel->presence, s->presence);
         crier_fanout_leave(s->outlet->fanout, &s->follower);
