@@ -106,6 +106,7 @@ static void test_faults(void **state)
         {{.url = "http://a/", .headers = &valueless, .header_count = 1}, "value"},
         {{.url = "http://a/", .headers = &forged, .header_count = 1}, "value"},
         {{.url = "http://a/", .header_count = 1}, "counted"},
+        {{.url = "http://a/", .body = {NULL, 1}}, "the body"},
         {{.url = "http://a/", .bearer = "a\x01"}, "bearer"},
         {{.url = "http://a/", .healthy_ms = CRIER_OFF}, "healthy_ms"},
         {{.url = "http://a/", .max_delay_ms = INT64_MIN}, "max_delay_ms"},
