@@ -63,15 +63,7 @@ int crier_server_fail_errno(struct crier_server *server, const char *what, int e
 
 static int start_workers(struct crier_server *server)
 {
-    size_t wanted = server->config->workers;
-
-    server->workers = crier_mem_zalloc(server->mem, wanted * sizeof(*server->workers));
-    if (!server->workers)
-        return crier_server_fail(server, -ENOMEM, "out of memory");
-    server->worker_count = wanted;
-    for (size_t i = 0; i < wanted; i++)
-        server->workers[i].server = server;
-    for (size_t i = 0; i < wanted; i++) {
+    for (size_t i = 0; i < server->worker_count; i++) {
         uint64_t seed = i;
         int r = crier_sys_random(&seed, sizeof(seed));
 
@@ -210,7 +202,8 @@ struct crier_mail *crier_server_mail(struct crier_server *server, struct crier_r
 {
     uint32_t worker = crier_ref_worker(ref);
 
-    return server && ref.generation && worker < server->worker_count
+    return server && ref.generation && worker < server->worker_count &&
+                   server->workers[worker].mail.ready
                ? &server->workers[worker].mail
                : NULL;
 }
@@ -275,7 +268,7 @@ static int run(struct crier_server *server)
         r = start_threads(server);
     if (r == 0) {
         (void)crier_worker_run(&server->workers[0]);
-    } else if (server->workers) {
+    } else {
         (void)crier_server_stop(server); /* for those that run although another cannot */
         (void)crier_server_stop(server);
     }
@@ -408,12 +401,29 @@ struct crier_now crier_server_now(const struct crier_server *server)
     return server->clock->read(server->clock->ctx);
 }
 
+/* They are there from the beginning, though idle: whoever asks for counters or posts from
+ * another thread finds them, whatever the state. */
+static int make_workers(struct crier_server *server)
+{
+    size_t wanted = server->config->workers;
+
+    server->workers = crier_mem_zalloc(server->mem, wanted * sizeof(*server->workers));
+    if (!server->workers)
+        return -ENOMEM;
+    server->worker_count = wanted;
+    for (size_t i = 0; i < wanted; i++) {
+        server->workers[i].server = server;
+        server->workers[i].wake.fd = -1;
+    }
+    return 0;
+}
+
 static int make_parts(struct crier_server *server)
 {
     struct crier_buf fault;
     int r;
 
-    if (crier_wake_init(&server->stop) < 0)
+    if (make_workers(server) < 0 || crier_wake_init(&server->stop) < 0)
         return -ENOMEM;
     r = crier_log_new(server->mem, server->config->log_level, server->config->log_fd,
                       &server->log);
