@@ -288,6 +288,9 @@ describe('router', () => {
     for (const room of ['*', 'a%2F%2Fb', '%0A', '..%2Fx']) {
       assert.equal((await request(example, `/rooms/${room}`, { body: 'x' })).status, 400, room);
     }
+    const stream = await watch(t, example, '/rooms/a%2F%2Fb/events');
+    await stream.end();
+    assert.deepEqual(stream.all, []);
   });
 });
 
