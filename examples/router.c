@@ -13,8 +13,10 @@
 static void follow_room(struct crier_request *request, void *hub)
 {
     struct crier_slice room = crier_request_param(request, "room");
+    struct crier_stream *stream = crier_stream_open(request);
 
-    crier_stream_follow(crier_stream_open(request), hub, room.data);
+    if (crier_stream_follow(stream, hub, room.data) < 0)
+        crier_stream_finish(stream); /* no room has such a name */
 }
 
 static void say(struct crier_request *request, void *hub)

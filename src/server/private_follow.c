@@ -72,11 +72,15 @@ static int start_following(struct crier_stream *s,
     if (r != 0)
         return r;
     r = crier_stream_follow_outlet(s, outlet, &wish);
-    if (r < 0)
+    if (r < 0) {
         crier_subscription_free(wish.subscription);
-    else
-        crier_stream_worker(s)->work_left = true; /* it joins in the next step 3 */
-    return r;
+        return r;
+    }
+    /* It joins in the next step 3, but follows from now on: what this callback publishes next
+     * is its, too. */
+    (void)crier_stream_locate(s);
+    crier_stream_worker(s)->work_left = true;
+    return 0;
 }
 
 int crier_stream_follow_with(struct crier_stream *s,

@@ -5,9 +5,10 @@
  *   opened    its request is understood; it waits in its outlet's `joining` (its exchange and
  *             wish stand in `opening`)
  *   joined    in step 3 of a tick, right after the worker has read the journal: its start is
- *             located once, and as soon as the worker has read up to it, head and opening
- *             leave in one write and the fan-out takes it. No event can fall between
- *             "replayed" and "live": both are read at the worker's cursor
+ *             located once (a private one's already when it begins to follow, so that it gets
+ *             what its own callback publishes next), and as soon as the worker has read up to
+ *             it, head and opening leave in one write and the fan-out takes it. No event can
+ *             fall between "replayed" and "live": both are read at the worker's cursor
  *   running   the fan-out sends; heartbeats go out when nothing else did
  *   finished  the farewell, as soon as no event is half sent; the connection closes
  *
@@ -195,7 +196,7 @@ static void joined(struct crier_stream *s)
 
 /* Where it starts is asked once: under steady load the journal's end is always a little ahead
  * of the worker. */
-static int locate(struct crier_stream *s)
+int crier_stream_locate(struct crier_stream *s)
 {
     struct crier_opening *o = s->opening;
     int r;
@@ -233,7 +234,7 @@ static int join_fanout(struct crier_stream *s)
 bool crier_stream_join(struct crier_stream *s)
 {
     if (s->conn->state == CRIER_CONN_STREAMING) {
-        if (locate(s) < 0) {
+        if (crier_stream_locate(s) < 0) {
             crier_conn_doom(s->conn, CRIER_END_MEMORY);
         } else {
             /* Another worker may have served it an event that this one has not read yet. */

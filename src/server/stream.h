@@ -72,6 +72,8 @@ void crier_stream_begin(struct crier_exchange *,
                         struct crier_subscription *,
                         const struct crier_opening *,
                         uint32_t heartbeat_ms);
+/* Asks, once, where one in `joining` starts. 0, -ENOMEM (join asks again). */
+int crier_stream_locate(struct crier_stream *);
 /* Step 3, for one in `joining`: true when it has left the queue. */
 bool crier_stream_join(struct crier_stream *);
 struct crier_stream_head {
