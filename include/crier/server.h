@@ -190,6 +190,10 @@ typedef void crier_handler(struct crier_request *request, void *ctx);
  * path that is known for other methods only is answered 405 with Allow; HEAD is answered by
  * GET's handler, without its body; OPTIONS by the server. Routes and mounts are made before it
  * runs.
+ *
+ * Pages of other origins cannot act behind their user's back: a request other than GET and HEAD
+ * that a browser sends for one (Sec-Fetch-Site, Origin) is answered 403, unless .cors allows the
+ * origin, or it carries an Authorization header. A path with a NUL in it is answered 400.
  * @param method "GET", "POST", any token; "*": every method
  * @return 0; CRIER_EINVAL: a bad method or pattern; CRIER_EEXIST: there is this route;
  *         CRIER_EBUSY: it runs; CRIER_ENOMEM, also for server NULL. What failed is also

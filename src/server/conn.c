@@ -351,7 +351,7 @@ void crier_conn_streaming(struct crier_conn *conn)
         return;
     conn->state = CRIER_CONN_STREAMING;
     conn->reader = crier_http_reader_free(conn->reader);
-    conn->dirty = conn->dirty || conn->in.len > 0 || conn->readable;
+    conn->dirty = conn->dirty || conn->in.len > 0;
     crier_buf_deinit(&conn->in);
     crier_list_remove(&conn->ready_node);
     crier_wheel_clear(&conn->worker->wheel, &conn->timer); /* until it has joined */
@@ -361,7 +361,9 @@ void crier_conn_finish(struct crier_conn *conn)
 {
     if (conn->state == CRIER_CONN_DOOMED || conn->state == CRIER_CONN_LINGERING)
         return;
-    conn->dirty = conn->dirty || conn->in.len > 0 || (conn->readable && !conn->ended);
+    /* `readable` only says that it may have more. */
+    conn->dirty = conn->dirty || conn->in.len > 0 ||
+                  (conn->readable && !conn->ended && crier_socket_has_input(conn->fd));
     conn->state = CRIER_CONN_CLOSING;
     crier_conn_arm(conn);
     crier_conn_flush(conn);

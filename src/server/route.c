@@ -133,7 +133,9 @@ static enum crier_act act_of(struct crier_exchange *ex)
             return by_config ? CRIER_ACT_PUBLISH : CRIER_ACT_PUBLISH_IF_PERMITTED;
         return by_config && follows_many(ex) ? CRIER_ACT_READ_MANY : CRIER_ACT_READ;
     case CRIER_ROUTE_SITE:
-        return CRIER_ACT_PROGRAM;
+        return ex->method == CRIER_METHOD_GET || ex->method == CRIER_METHOD_HEAD
+                   ? CRIER_ACT_PROGRAM
+                   : CRIER_ACT_PUBLISH_IF_PERMITTED;
     case CRIER_ROUTE_NONE:
     case CRIER_ROUTE_PAGE:
     case CRIER_ROUTE_PROBLEM:
@@ -358,8 +360,12 @@ static bool knows_method(const struct crier_exchange *ex)
 /* What is wrong with the request as such; true: it was refused. */
 static bool refuse_unknown(struct crier_exchange *ex)
 {
+    /* Its usual words are about a hub's resources. */
+    const char *detail =
+        ex->conn->worker->server->config->library ? "There is nothing at this path." : NULL;
+
     if (ex->route == CRIER_ROUTE_NONE)
-        crier_exchange_refuse_for(ex, CRIER_PROBLEM_NOT_FOUND, NULL);
+        crier_exchange_refuse_for(ex, CRIER_PROBLEM_NOT_FOUND, detail);
     else if (!knows_method(ex))
         refuse_method(ex);
     else
@@ -392,7 +398,9 @@ static int find_route(struct crier_exchange *ex)
         ex->route = CRIER_ROUTE_ANY;
         return 0;
     }
+    /* A NUL: programs take decoded parameters for C strings, too. A hub refuses it in words. */
     ex->bad_path = crier_percent_decode(&ex->text, path, false) < 0;
+    ex->has_nul = crier_slice_find(crier_buf_slice(&ex->text), '\0') < ex->text.len;
     crier_buf_clear(&ex->text);
     ex->site =
         crier_sites_find(&worker->server->sites, ex->request->method_name, path, &ex->known);
@@ -420,6 +428,11 @@ static void refuse_bad_path(struct crier_exchange *ex)
 {
     bool reads = ex->method == CRIER_METHOD_GET || ex->method == CRIER_METHOD_HEAD;
 
+    if (!ex->bad_path) {
+        crier_exchange_refuse_for(ex, CRIER_PROBLEM_BAD_REQUEST,
+                                  "The path has a NUL (%00) in it. Leave it out.");
+        return;
+    }
     crier_exchange_refuse_for(
         ex,
         ex->route != CRIER_ROUTE_TOPIC ? CRIER_PROBLEM_BAD_REQUEST
@@ -449,7 +462,7 @@ static bool admit(struct crier_exchange *ex)
         return false;
     if (ex->admission.problem)
         refuse_admission(ex);
-    else if (ex->bad_path)
+    else if (ex->bad_path || (ex->has_nul && ex->route == CRIER_ROUTE_SITE))
         refuse_bad_path(ex);
     else
         return !refuse_unknown(ex) && !refuse_permission(ex);
