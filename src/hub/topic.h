@@ -16,7 +16,8 @@
 
 enum { CRIER_TOPIC_BYTES = 256, CRIER_TOPIC_SEGMENTS = 16 };
 
-/* crier_topic_fault, crier_selector_fault: crier/hub.h. The following want a valid selector and topic. */
+/* crier_topic_fault, crier_selector_fault: crier/hub.h. What follows wants a valid selector and
+ * topic. */
 bool crier_selector_is_pattern(struct crier_slice selector);
 bool crier_selector_match(struct crier_slice selector, struct crier_slice topic);
 /* The literal segments before the first wildcard, without the slash behind them; none: "". */

@@ -87,11 +87,14 @@ static const struct {
     {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 404 Not "
      "Found\r\nContent-Length: 1\r\n\r\nx",
      "404|Content-Length=1>x."},
+    {"HTTP/1.1 199 X\r\nTransfer-Encoding: chunked\r\n\r\nHTTP/1.1 204 No\r\n\r\n", "204>."},
     {"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", "?"},
     {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", "200|Content-Length=9>hello!"},
     {"HTTP/1.1 200 OK\r\nLast-Event-ID: \xc3\xbc\r\nContent-Length: 0\r\n\r\n",
      "200|Last-Event-ID=\xc3\xbc|Content-Length=0>."},
     {"SSH-2.0-x\r\n", "?"},
+    /* llhttp takes it for a final answer, and for an interim one it has a body. */
+    {"HTTP/1.1 001 None\r\n\r\nbody", "?"},
     {"HTTP/1.1 2", "!"},
     {"", "!"},
 };
