@@ -17,6 +17,7 @@
  */
 #include "server/worker.h"
 
+#include "base/options.h"
 #include "net/sys.h"
 #include <signal.h>
 #include <stdarg.h>
@@ -496,6 +497,28 @@ struct crier_server *crier_server_new_from(const struct crier_config *config,
         server_deinit(server);
         return NULL;
     }
+    return server;
+}
+
+struct crier_server *crier_server_new_with(const struct crier_server_options *options)
+{
+    struct crier_server_options o;
+    struct crier_config config;
+    struct crier_server *server;
+    const char *fault;
+    const struct crier_mem *mem;
+    int r;
+
+    crier_options_read(&o, sizeof(o), options);
+    mem = o.mem ? o.mem : &crier_mem_libc;
+    r = crier_config_from_options(&o, mem, &config, &fault);
+    server = r == -ENOMEM
+                 ? NULL
+                 : crier_server_new_from(&config, mem, o.clock ? o.clock : &crier_sys_clock);
+    if (!server)
+        crier_config_release(mem, &config);
+    else if (r < 0)
+        (void)crier_server_fail(server, r, "%s", fault);
     return server;
 }
 
