@@ -45,8 +45,17 @@ static struct crier_slice hand_out(struct crier_request *request, struct crier_s
     return (struct crier_slice){text->bytes, s.len};
 }
 
+/* The next byte of a query, which is a form's: '+' is a space. */
+static char next_of_form(struct crier_slice *raw)
+{
+    bool plus = raw->data[0] == '+';
+    char c = crier_percent_next(raw);
+
+    return plus ? ' ' : c;
+}
+
 static struct crier_slice
-hand_out_decoded(struct crier_request *request, struct crier_slice raw, bool plus)
+hand_out_decoded(struct crier_request *request, struct crier_slice raw, bool form)
 {
     struct crier_slice text = none;
     struct crier_buf buf;
@@ -54,10 +63,23 @@ hand_out_decoded(struct crier_request *request, struct crier_slice raw, bool plu
     if (!raw.data)
         return none;
     crier_buf_init(&buf, request_server(request)->mem);
-    if (crier_buf_reserve(&buf, raw.len + 1) == 0 && crier_percent_decode(&buf, raw, plus) == 0)
-        text = hand_out(request, crier_buf_slice(&buf));
+    while (raw.len)
+        crier_buf_byte(&buf, form ? next_of_form(&raw) : crier_percent_next(&raw));
+    if (crier_buf_error(&buf) == 0)
+        text = hand_out(request, buf.len ? crier_buf_slice(&buf) : CRIER_SLICE(""));
     crier_buf_deinit(&buf);
     return text;
+}
+
+static bool form_is(struct crier_slice raw, struct crier_slice text)
+{
+    size_t at = 0;
+
+    while (raw.len) {
+        if (at == text.len || next_of_form(&raw) != text.data[at++])
+            return false;
+    }
+    return at == text.len;
 }
 
 /* Accessors change nothing that the caller could see. */
@@ -96,7 +118,7 @@ struct crier_slice crier_request_query(const struct crier_request *request, cons
         return none;
     query = request->ex->request->query;
     while (crier_query_next(&query, &raw_name, &raw_value)) {
-        if (crier_slice_eq(raw_name, crier_slice_of(name)))
+        if (form_is(raw_name, crier_slice_of(name)))
             return hand_out_decoded(own(request), raw_value, true);
     }
     return none;

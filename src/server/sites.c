@@ -6,9 +6,9 @@
  */
 #include "server/sites.h"
 
-#include "base/ascii.h"
 #include "base/mem.h"
 #include "http/field.h"
+#include "http/target.h"
 #include <string.h>
 
 /* ---- segments --------------------------------------------------------------------------- */
@@ -30,30 +30,11 @@ static struct crier_slice segment_name(struct crier_slice segment, bool *ret_res
     return name;
 }
 
-/* The next byte, decoded; a bad '%' stands for itself: in a path it is refused later. */
-static char next_byte(struct crier_slice *raw)
-{
-    char c = raw->data[0];
-    size_t used = 1;
-
-    if (c == '%' && raw->len > 2) {
-        unsigned high = crier_hex_value(raw->data[1]);
-        unsigned low = crier_hex_value(raw->data[2]);
-
-        if (high != CRIER_NO_HEX && low != CRIER_NO_HEX) {
-            c = (char)(high * 16 + low);
-            used = 3;
-        }
-    }
-    *raw = crier_slice_sub(*raw, used, raw->len);
-    return c;
-}
-
 /* Are both, decoded, the same? */
 static bool same_segment(struct crier_slice a, struct crier_slice b)
 {
     while (a.len && b.len) {
-        if (next_byte(&a) != next_byte(&b))
+        if (crier_percent_next(&a) != crier_percent_next(&b))
             return false;
     }
     return !a.len && !b.len;
@@ -209,7 +190,7 @@ static bool text_is_valid(struct crier_slice pattern)
 
         if (c < ' ' || c == 0x7f || c == '?' || c == '#')
             return false;
-        (void)next_byte(&pattern);
+        (void)crier_percent_next(&pattern);
         if (c == '%' && before - pattern.len == 1)
             return false;
     }
