@@ -66,9 +66,9 @@ int crier_percent_decode(struct crier_buf *buf, struct crier_slice text, bool pl
 char crier_percent_next(struct crier_slice *text)
 {
     bool escape = is_escape(*text, 0);
-    char c = escape ? (char)(crier_hex_value(text->data[1]) << 4 |
-                             crier_hex_value(text->data[2]))
-                    : text->data[0];
+    char c = escape
+                 ? (char)(crier_hex_value(text->data[1]) << 4 | crier_hex_value(text->data[2]))
+                 : text->data[0];
 
     *text = crier_slice_sub(*text, escape ? 3 : 1, text->len);
     return c;

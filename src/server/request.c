@@ -185,18 +185,6 @@ static bool is_framing(struct crier_slice name)
     return false;
 }
 
-/* field-value (RFC 9110, 5.5): no control characters but HTAB. */
-static bool is_value(struct crier_slice value)
-{
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.data[i];
-
-        if ((c < ' ' && c != '\t') || c == 0x7f)
-            return false;
-    }
-    return true;
-}
-
 static void note_own(struct crier_request *request, struct crier_slice name)
 {
     if (crier_slice_eq_nocase(name, CRIER_SLICE("Cache-Control")))
@@ -220,7 +208,7 @@ int crier_response_header(struct crier_request *request, const char *name, const
         return CRIER_ENOMEM;
     if (is_answered(request))
         return CRIER_EBUSY;
-    if (!crier_token_valid(n) || !is_value(v) || is_framing(n) ||
+    if (!crier_token_valid(n) || !crier_field_value_valid(v) || is_framing(n) ||
         crier_slice_eq_nocase(n, CRIER_SLICE("Content-Type")))
         return CRIER_EINVAL;
     headers = &request->headers;
@@ -254,7 +242,8 @@ int crier_response_status(struct crier_request *request, unsigned status)
 
 static bool reply_is_valid(unsigned status, struct crier_slice type, struct crier_slice body)
 {
-    if (status < 200 || status > 599 || !is_value(type) || (type.data && !type.len))
+    if (status < 200 || status > 599 || !crier_field_value_valid(type) ||
+        (type.data && !type.len))
         return false;
     return type.data ? !has_no_body(status) : body.len == 0;
 }
@@ -508,8 +497,7 @@ void crier_request_deliver(struct crier_request *request, const struct crier_let
 
 /* ---- constant bytes --------------------------------------------------------------------- */
 
-/* If-None-Match (RFC 9110, 13.1.2): a list of entity tags, or "*". */
-static bool has_it(struct crier_slice tags, struct crier_slice etag)
+static bool names(struct crier_slice tags, struct crier_slice etag)
 {
     while (tags.data) {
         struct crier_slice tag = crier_slice_trim(crier_slice_cut(&tags, ','));
@@ -522,12 +510,21 @@ static bool has_it(struct crier_slice tags, struct crier_slice etag)
     return false;
 }
 
+/* If-None-Match (RFC 9110, 13.1.2): a list of entity tags, in one line or several, or "*". */
+static bool has_it(const struct crier_http_request *request, struct crier_slice etag)
+{
+    for (size_t i = 0; i < request->header_count; i++) {
+        if (crier_slice_eq_nocase(request->headers[i].name, CRIER_SLICE("If-None-Match")) &&
+            names(request->headers[i].value, etag))
+            return true;
+    }
+    return false;
+}
+
 void crier_site_answer(struct crier_exchange *ex)
 {
     const struct crier_site *site = ex->site;
-    struct crier_slice tags =
-        crier_http_request_header(ex->request, CRIER_SLICE("If-None-Match"));
-    bool same = has_it(tags, site->etag);
+    bool same = has_it(ex->request, site->etag);
     struct crier_buf headers;
 
     crier_buf_init(&headers, ex->conn->worker->server->mem);

@@ -3,13 +3,14 @@
  * From a request's head to its route.
  *
  *   begin   what is refused is refused here, before any byte of the body is looked at, in
- *           this order: a method nobody has; who is over a limit, or comes while the server
+ *           this order: a method that no route has; who is over a limit, or comes while the server
  *           drains; who may not (admission.h); what there is not (404, 405). A refusal with a
  *           body still to come closes the connection.
  *   body    goes to a publish; that of any other request is read away, up to a bound
  *   end     the request is complete: the route answers
  */
 #include "server/route.h"
+#include "http/field.h"
 #include "http/response.h"
 #include "http/target.h"
 #include "server/follow.h"
@@ -306,11 +307,27 @@ static void list_methods(struct crier_exchange *ex, struct crier_buf *methods)
         crier_buf_append(methods, crier_slice_of(route_methods[ex->route].methods));
 }
 
+/* Is it for a handler of every method? */
+static bool takes_all(const struct crier_exchange *ex)
+{
+    return ex->site && ex->site->kind == CRIER_SITE_HANDLER &&
+           crier_slice_eq(ex->site->method, CRIER_SLICE("*"));
+}
+
 static bool is_preflight(const struct crier_exchange *ex)
 {
     return ex->admission.allow_origin.len &&
            crier_http_request_header(ex->request, CRIER_SLICE("Access-Control-Request-Method"))
                .data;
+}
+
+/* Of a preflight. Anything but a method: none. */
+static struct crier_slice method_asked_for(const struct crier_exchange *ex)
+{
+    struct crier_slice method =
+        crier_http_request_header(ex->request, CRIER_SLICE("Access-Control-Request-Method"));
+
+    return crier_token_valid(method) ? method : CRIER_SLICE("");
 }
 
 static void answer_options(struct crier_exchange *ex)
@@ -320,7 +337,10 @@ static void answer_options(struct crier_exchange *ex)
 
     crier_buf_init(&headers, server->mem);
     crier_buf_init(&methods, server->mem);
-    list_methods(ex, &methods);
+    if (takes_all(ex))
+        crier_buf_append(&methods, method_asked_for(ex));
+    else
+        list_methods(ex, &methods);
     if (is_preflight(ex)) {
         crier_admission_preflight(&headers, &ex->admission, ex->request,
                                   ex->route == CRIER_ROUTE_SITE ? crier_buf_slice(&methods)
@@ -442,9 +462,12 @@ static void refuse_bad_path(struct crier_exchange *ex)
         "percent sign as %25.");
 }
 
+/* What a browser asks first is answered by a route for OPTIONS, or by the server: one for every
+ * method would have to know what that is. */
 static bool is_handled(const struct crier_exchange *ex)
 {
-    return ex->site && ex->site->kind == CRIER_SITE_HANDLER;
+    return ex->site && ex->site->kind == CRIER_SITE_HANDLER &&
+           !(is_preflight(ex) && ex->method == CRIER_METHOD_OPTIONS && takes_all(ex));
 }
 
 /* Who comes in, and whether: true, or it was refused. */
@@ -483,7 +506,8 @@ void crier_route_begin(struct crier_conn *conn, const struct crier_http_request 
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
         return;
     }
-    if (request->method == CRIER_METHOD_OTHER && !is_handled(ex)) {
+    if (request->method == CRIER_METHOD_OTHER &&
+        !crier_sites_take(&conn->worker->server->sites, request->method_name)) {
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_NOT_IMPLEMENTED, NULL);
         return;
     }

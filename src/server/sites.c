@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "http/field.h"
+#include "http/request.h"
 #include "http/target.h"
 #include <string.h>
 
@@ -125,6 +126,17 @@ const struct crier_site *crier_sites_find(const struct crier_sites *sites,
     return best;
 }
 
+bool crier_sites_take(const struct crier_sites *sites, struct crier_slice method)
+{
+    crier_list_for_each (node, &sites->list) {
+        const struct crier_site *site = CRIER_CONTAINER(node, struct crier_site, node);
+
+        if (site->kind == CRIER_SITE_HANDLER && method_fits(site, method))
+            return true;
+    }
+    return false;
+}
+
 static bool listed(struct crier_slice methods, struct crier_slice method)
 {
     while (methods.data) {
@@ -178,7 +190,7 @@ struct crier_slice crier_site_param(const struct crier_site *site,
 /* token (RFC 9110, 5.6.2), in capitals or not: methods are case-sensitive. */
 static bool method_is_valid(struct crier_slice method)
 {
-    return crier_token_valid(method);
+    return crier_token_valid(method) && method.len <= CRIER_METHOD_BYTES;
 }
 
 /* Printable, no query, no fragment, and each '%' begins an escape. */

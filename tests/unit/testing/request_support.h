@@ -12,8 +12,7 @@ static inline void test_send(struct crier_test_peer *peer, const char *text)
 }
 
 /* "GET /path" and "Name: value\r\n..."; a body follows by itself. */
-static inline void
-test_ask(struct crier_test_peer *peer, const char *line, const char *headers)
+static inline void test_ask(struct crier_test_peer *peer, const char *line, const char *headers)
 {
     char text[4096];
 

@@ -183,7 +183,8 @@ static void bodies_of_both_framings(void **state)
     assert_received(peer, "\r\n\r\n0");
     test_ask(peer, "PATCH /", "Content-Length: 5\r\n\r\nhello");
     assert_string_equal(bodies.text, "hello");
-    test_ask(peer, "PUT /", "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nT: r\r\n");
+    test_ask(peer, "PUT /",
+             "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nT: r\r\n");
     assert_string_equal(bodies.text, "hello");
     test_ask(peer, "PUT /", "Transfer-Encoding: chunked\r\n\r\n0\r\n");
     assert_string_equal(bodies.text, "");
@@ -193,8 +194,8 @@ static void bodies_of_both_framings(void **state)
     assert_int_equal(bodies.calls, 6);
     /* In any split. */
     crier_test_forget(peer);
-    for (const char *c = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc"; *c;
-         c++)
+    for (const char *c = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc";
+         *c; c++)
         assert_int_equal(crier_test_send(peer, (struct crier_slice){c, 1}), 0);
     assert_string_equal(bodies.text, "abc");
     assert_received(peer, "\r\n\r\n3");
@@ -215,7 +216,8 @@ static void up_to_the_limit(void **state)
     test_route(&t, "POST", "/", take_body, &bodies);
     peer = test_asked(&t, "POST /", "Content-Length: 10\r\n\r\n0123456789");
     assert_int_equal(test_status(peer), 200);
-    test_ask(peer, "POST /", "Transfer-Encoding: chunked\r\n\r\n6\r\n012345\r\n4\r\n6789\r\n0\r\n");
+    test_ask(peer, "POST /",
+             "Transfer-Encoding: chunked\r\n\r\n6\r\n012345\r\n4\r\n6789\r\n0\r\n");
     assert_int_equal(test_status(peer), 200);
     assert_int_equal(bodies.len, 10);
     assert_int_equal(bodies.calls, 2);
@@ -425,16 +427,11 @@ static void http10(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(accessors),
-        cmocka_unit_test(last_event_id),
-        cmocka_unit_test(local),
-        cmocka_unit_test(bodies_of_both_framings),
-        cmocka_unit_test(up_to_the_limit),
-        cmocka_unit_test(the_default_limit),
-        cmocka_unit_test(expect_continue),
-        cmocka_unit_test(pipelined),
-        cmocka_unit_test(answered_later),
-        cmocka_unit_test(http10),
+        cmocka_unit_test(accessors),       cmocka_unit_test(last_event_id),
+        cmocka_unit_test(local),           cmocka_unit_test(bodies_of_both_framings),
+        cmocka_unit_test(up_to_the_limit), cmocka_unit_test(the_default_limit),
+        cmocka_unit_test(expect_continue), cmocka_unit_test(pipelined),
+        cmocka_unit_test(answered_later),  cmocka_unit_test(http10),
     };
     return cmocka_run_group_tests_name("request", tests, NULL, NULL);
 }
