@@ -108,6 +108,22 @@ static bool follows_many(struct crier_exchange *ex)
     return false;
 }
 
+/* The same for any pattern: a '*' is in no topic. */
+static bool follows_pattern(struct crier_exchange *ex)
+{
+    struct crier_slice query = ex->request->query, name, value;
+
+    if (ex->route == CRIER_ROUTE_TOPIC)
+        return crier_slice_find(ex->rest, '*') < ex->rest.len;
+    while (crier_query_next(&query, &name, &value)) {
+        while (crier_slice_eq(name, CRIER_SLICE("topic")) && value.len) {
+            if (crier_percent_next(&value) == '*')
+                return true;
+        }
+    }
+    return false;
+}
+
 static bool publishes(const struct crier_exchange *ex)
 {
     return ex->method == CRIER_METHOD_POST || ex->method == CRIER_METHOD_PUT ||
@@ -160,13 +176,15 @@ bool crier_permit_local(void *ctx, const struct crier_visit *visit)
 
 static bool ask(struct crier_exchange *ex, crier_permission *permission)
 {
+    bool many = publishes(ex) && crier_publish_names_topics(ex->request);
     struct crier_request request;
     bool yes;
 
     crier_request_visit(&request, ex);
-    yes = permission(ex->site->ctx, &(struct crier_visit){.request = &request,
-                                                          .topic = ex->rest,
-                                                          .local = ex->admission.local});
+    yes = permission(ex->site->ctx,
+                     &(struct crier_visit){.request = &request,
+                                           .topic = many ? CRIER_SLICE("") : ex->rest,
+                                           .local = ex->admission.local});
     crier_request_leave(&request);
     return yes;
 }
@@ -187,7 +205,7 @@ static bool refuse_permission(struct crier_exchange *ex)
     } else if (ex->route != CRIER_ROUTE_HEALTH && ex->route != CRIER_ROUTE_PROBLEM) {
         if (site->may_subscribe)
             allowed = ask(ex, site->may_subscribe);
-        else if (site->kind == CRIER_SITE_ADMIN || follows_many(ex))
+        else if (site->kind == CRIER_SITE_ADMIN || follows_pattern(ex))
             allowed = ex->admission.local;
     }
     if (!allowed)
