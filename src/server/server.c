@@ -78,28 +78,12 @@ static int start_workers(struct crier_server *server)
     return 0;
 }
 
-int crier_server_start(struct crier_server *server)
-{
-    int r;
-
-    if (server->failed)
-        return server->failed;
-    if (server->started)
-        return 0;
-    server->started_ms = crier_server_now(server).boot_ms;
-    server->started = true;
-    r = start_workers(server);
-    if (r == 0)
-        crier_server_log_listeners(server);
-    return r;
-}
-
 /* The signals it handles become readable; they stay blocked until the end. */
 static int take_signals(struct crier_server *server)
 {
     sigset_t signals;
 
-    if (!server->config->stop_on_signals || server->signals >= 0)
+    if (!server->config->stop_on_signals)
         return 0;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
@@ -128,14 +112,30 @@ static void give_back_signals(struct crier_server *server)
     pthread_sigmask(SIG_SETMASK, &server->signals_before, NULL);
 }
 
+int crier_server_start(struct crier_server *server)
+{
+    int r;
+
+    if (server->failed)
+        return server->failed;
+    if (server->started)
+        return 0;
+    server->started_ms = crier_server_now(server).boot_ms;
+    server->started = true;
+    r = take_signals(server);
+    if (r == 0)
+        r = start_workers(server);
+    if (r == 0)
+        crier_server_log_listeners(server);
+    else
+        give_back_signals(server);
+    return r;
+}
+
 static int begin(struct crier_server *server)
 {
-    int r = 0;
+    int r = server->started ? 0 : crier_server_listen(server);
 
-    if (!server->started)
-        r = crier_server_listen(server);
-    if (r == 0)
-        r = take_signals(server);
     return r == 0 ? crier_server_start(server) : r;
 }
 

@@ -466,8 +466,8 @@ static bool drain(struct crier_worker *worker)
         begin_drain(worker);
     farewell = worker->farewell && worker->caught_up;
     /* Seen here, it counts from the next tick on: the journal is read once more in between. */
-    if (atomic_load(&server->publishing) == 0)
-        worker->farewell = true;
+    if (atomic_load(&server->publishing) == 0 && !worker->farewell)
+        worker->farewell = worker->work_left = true;
     crier_list_for_each_safe (node, &worker->conns) {
         struct crier_conn *conn = CRIER_CONTAINER(node, struct crier_conn, node);
 
@@ -512,7 +512,8 @@ int crier_worker_sleep_time(struct crier_worker *worker)
     uint64_t now = worker->now.boot_ms;
     int timeout, private_timeout;
 
-    if (worker->work_left || !crier_list_empty(&worker->ready) || announce_sleep(worker))
+    if (worker->work_left || !crier_list_empty(&worker->ready) ||
+        !crier_list_empty(&worker->touched) || announce_sleep(worker))
         return 0;
     timeout = crier_wheel_timeout(&worker->wheel, now);
     private_timeout = crier_agenda_timeout(&worker->agenda, now);

@@ -112,10 +112,12 @@ static bool receive(struct crier_test_peer *peer)
         n = crier_socket_recv(peer->fd, peer->received.data + peer->received.len, READ_BYTES);
         if (n == -EAGAIN)
             return any;
-        if (n <= 0)
+        if (n <= 0) {
             peer->ended = true;
-        else
+            (void)shutdown(peer->fd, SHUT_WR); /* as clients do: nothing is waited for */
+        } else {
             peer->received.len += (size_t)n;
+        }
         any = true;
     }
     return any;
