@@ -232,10 +232,11 @@ static void accept_from(struct crier_worker *worker, const struct crier_listener
 
 static bool is_listener(const struct crier_worker *worker, const void *owner)
 {
-    const struct crier_listener *l = owner;
-
-    return l >= worker->server->listeners &&
-           l < worker->server->listeners + worker->server->listener_count;
+    for (size_t i = 0; i < worker->server->listener_count; i++) {
+        if (owner == &worker->server->listeners[i])
+            return true;
+    }
+    return false;
 }
 
 static void read_signals(struct crier_worker *worker)

@@ -77,6 +77,8 @@ struct crier_test_peer *crier_test_connect(struct crier_server *server)
     peer->server = server;
     peer->fd = fds[1];
     crier_buf_init(&peer->received, &crier_mem_libc);
+    /* Accepted now, not at the time of the last step. */
+    server->workers[0].now = crier_server_now(server);
     crier_conn_open(&server->workers[0], fds[0], &loopback, true);
     return peer;
 }
