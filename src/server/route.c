@@ -246,17 +246,19 @@ static void send_away(struct crier_exchange *ex,
     crier_buf_deinit(&text);
 }
 
+/* name: of what sets the limit, a flag or an option. */
 static void
-warn_limit(struct crier_exchange *ex, const char *what, const char *flag, uint64_t limit)
+warn_limit(struct crier_exchange *ex, const char *what, const char *name, uint64_t limit)
 {
     struct crier_worker *worker = ex->conn->worker;
+    const char *kind = worker->server->config->library ? "option" : "flag";
     char text[CRIER_ADDRESS_TEXT];
 
     crier_ip_format(&ex->client, text);
     crier_log(worker->server->log, CRIER_LOG_WARNING, CRIER_LOG_KIND_LIMIT, worker->now,
               "limit-reached", CRIER_LOG_TEXT("limit", crier_slice_of(what)),
               CRIER_LOG_NUMBER("allowed", limit), CRIER_LOG_TEXT("peer", crier_slice_of(text)),
-              CRIER_LOG_TEXT("flag", crier_slice_of(flag)));
+              CRIER_LOG_TEXT(kind, crier_slice_of(name)));
 }
 
 /* true: it was sent away. */
@@ -264,18 +266,21 @@ static bool over_limits(struct crier_exchange *ex)
 {
     struct crier_conn *conn = ex->conn;
     struct crier_server *server = conn->worker->server;
+    bool library = server->config->library;
 
     if (conn->over == CRIER_LIMIT_ADDRESS) {
         crier_stat_add(&conn->worker->stats.over_address_limit, 1);
         if (crier_limits_warn_once(server->limits, &conn->ticket))
-            warn_limit(ex, "connections-per-address", "--max-connections-per-address",
+            warn_limit(ex, "connections-per-address",
+                       library ? ".max_per_address" : "--max-connections-per-address",
                        server->config->max_per_address);
         send_away(ex, CRIER_PROBLEM_TOO_MANY_CONNECTIONS, 30000, 60000);
         return true;
     }
     if (conn->over == CRIER_LIMIT_ALL) {
         crier_stat_add(&conn->worker->stats.over_connection_limit, 1);
-        warn_limit(ex, "connections", "--max-connections", server->config->max_connections);
+        warn_limit(ex, "connections", library ? ".max_connections" : "--max-connections",
+                   server->config->max_connections);
         send_away(ex, CRIER_PROBLEM_BUSY, 5000, 15000);
         return true;
     }

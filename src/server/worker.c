@@ -207,7 +207,11 @@ static void pause_accepting(struct crier_worker *worker, int error)
         worker->server->log, CRIER_LOG_WARNING, CRIER_LOG_KIND_ACCEPT, worker->now,
         "accept-failed", CRIER_LOG_TEXT("error", crier_slice_of(strerror(-error))),
         CRIER_LOG_TEXT(
-            "hint", CRIER_SLICE("raise the limit of open files, or lower --max-connections")));
+            "hint",
+            worker->server->config->library
+                ? CRIER_SLICE("raise the limit of open files, or lower the option "
+                              ".max_connections")
+                : CRIER_SLICE("raise the limit of open files, or lower --max-connections")));
     stop_accepting(worker);
     crier_wheel_set(&worker->wheel, &worker->accept_timer,
                     worker->now.boot_ms + ACCEPT_PAUSE_MS);
