@@ -240,10 +240,10 @@ CRIER_API bool crier_permit_local(void *ctx, const struct crier_visit *visit);
 #define CRIER_LOCAL crier_permit_local
 
 struct crier_mount_options {
-    size_t size;                     /**< of this struct */
+    size_t size; /**< of this struct */
     /** NULL: everybody may follow topics, who is local patterns too. */
     crier_permission *may_subscribe;
-    crier_permission *may_publish;   /**< NULL: nobody over HTTP (403) */
+    crier_permission *may_publish; /**< NULL: nobody over HTTP (403) */
     void *ctx;
 };
 

@@ -9,9 +9,9 @@
  * llhttp gets the whole head at once, so its spans are whole and point into `raw`; nothing is
  * copied a second time. Three things are kept from it because its versions differ in them: it
  * sees "POST /" instead of the method, of which any token will do, and the target (both were
- * looked at in scan.c), it is told to be lenient with header values, whose characters are checked in check.c, and with Transfer-Encoding, which is
- * judged there, so that 400 and 501 do not depend on the version. It stops at the end of the
- * head: a body is never its business.
+ * looked at in scan.c), it is told to be lenient with header values, whose characters are
+ * checked in check.c, and with Transfer-Encoding, which is judged there, so that 400 and 501 do
+ * not depend on the version. It stops at the end of the head: a body is never its business.
  *
  * Errors are refusals (-EPROTO, with the problem and a sentence) or -ENOMEM for the headers'
  * array.

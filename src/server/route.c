@@ -3,9 +3,9 @@
  * From a request's head to its route.
  *
  *   begin   what is refused is refused here, before any byte of the body is looked at, in
- *           this order: a method that no route has; who is over a limit, or comes while the server
- *           drains; who may not (admission.h); what there is not (404, 405). A refusal with a
- *           body still to come closes the connection.
+ *           this order: a method that no route has; who is over a limit, or comes while the
+ *           server drains; who may not (admission.h); what there is not (404, 405). A refusal
+ *           with a body still to come closes the connection.
  *   body    goes to a publish; that of any other request is read away, up to a bound
  *   end     the request is complete: the route answers
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Matching walks pattern and path together, one segment each, without allocating. Segments of
- * path and pattern are compared decoded: "/caf%C3%A9" is "/café", and "%2F" never makes a segment
- * of its own.
+ * path and pattern are compared decoded: "/caf%C3%A9" is "/café", and "%2F" never makes a
+ * segment of its own.
  */
 #include "server/sites.h"
 

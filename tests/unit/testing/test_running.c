@@ -202,6 +202,87 @@ static void by_descriptor(void **state)
     crier_server_free(server);
 }
 
+/* What comes from outside the loop makes it readable too: publishes, answers by reference. */
+static void later(struct crier_request *request, void *ctx)
+{
+    struct crier_ref *ref = ctx;
+
+    *ref = crier_request_later(request);
+}
+
+static void assert_rests(struct crier_server *server)
+{
+    assert_int_equal(crier_test_settle(server), 0);
+    for (int i = 0; i < 100 && readable(crier_server_fd(server)); i++)
+        assert_int_equal(crier_server_step(server), 0);
+    assert_false(readable(crier_server_fd(server)));
+}
+
+static void told_from_outside(void **state)
+{
+    struct crier_test_peer *follower, *peer;
+    struct crier_ref ref = {0};
+    struct crier_hub *hub;
+    struct test_server t;
+
+    test_server_init(&t, (struct crier_server_options){0});
+    hub = crier_hub_new(.clock = crier_test_clock_of(t.clock));
+    assert_int_equal(crier_server_mount(t.server, "/e", hub), 0);
+    test_route(&t, "*", "/later", later, &ref);
+    follower = test_asked(&t, "GET /e/x", "");
+    peer = test_asked(&t, "HEAD /later", "");
+    assert_rests(t.server);
+    assert_int_equal(crier_hub_publishf(hub, "x", NULL, "news"), 0);
+    assert_true(readable(crier_server_fd(t.server)));
+    assert_int_equal(crier_server_step(t.server), 0);
+    assert_received(follower, "data: news\n");
+    assert_rests(t.server);
+    assert_int_equal(crier_server_reply(t.server, ref, 200, "text/plain", S("hello")), 0);
+    assert_true(readable(crier_server_fd(t.server)));
+    assert_int_equal(crier_server_step(t.server), 0);
+    assert_received(peer, "Content-Length: 5\r\n");
+    assert_not_received(peer, "hello");
+    test_ask(peer, "GET /later", ""); /* the connection goes on */
+    assert_int_equal(crier_server_reply(t.server, ref, 204, NULL, S("")), 0);
+    assert_int_equal(crier_test_settle(t.server), 0);
+    assert_int_equal(test_status(peer), 204);
+    crier_test_peer_free(peer);
+    crier_test_peer_free(follower);
+    crier_hub_free(hub);
+    test_server_deinit(&t);
+}
+
+/* A handler may answer by reference at once, before it returns. */
+static void at_once(struct crier_request *request, void *ctx)
+{
+    struct crier_server *server = crier_request_server(request);
+    struct crier_ref ref;
+
+    assert_int_equal(crier_response_header(request, "X-A", "b"), 0);
+    ref = crier_request_later(request);
+    assert_int_equal(crier_server_reply(server, ref, 200, "text/plain", S("at once")), 0);
+    assert_int_equal(crier_server_reply(server, ref, 200, "text/plain", S("twice")),
+                     CRIER_GONE);
+}
+
+static void answered_by_its_handler(void **state)
+{
+    struct crier_test_peer *peer;
+    struct test_server t;
+
+    test_server_init(&t, (struct crier_server_options){0});
+    test_route(&t, "*", "/", at_once, NULL);
+    peer = test_peer(&t);
+    test_send(peer, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                    "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi"
+                    "GET / HTTP/1.0\r\n\r\n");
+    assert_int_equal(test_count(peer, "\r\n\r\nat once"), 3);
+    assert_int_equal(test_count(peer, "X-A: b\r\n"), 3);
+    assert_true(crier_test_ended(peer));
+    crier_test_peer_free(peer);
+    test_server_deinit(&t);
+}
+
 static void one_worker_only(void **state)
 {
     struct crier_server *server = crier_server_new(.workers = 2);
@@ -397,13 +478,6 @@ static void a_second_stop_cuts_off(void **state)
 }
 
 /* A request that is answered later is waited for as well. */
-static void later(struct crier_request *request, void *ctx)
-{
-    struct crier_ref *ref = ctx;
-
-    *ref = crier_request_later(request);
-}
-
 static void what_is_owed_is_paid(void **state)
 {
     struct crier_test_peer *peer;
@@ -594,6 +668,8 @@ int main(void)
         cmocka_unit_test(a_port_in_use),
         cmocka_unit_test(hosts),
         cmocka_unit_test(by_descriptor),
+        cmocka_unit_test(told_from_outside),
+        cmocka_unit_test(answered_by_its_handler),
         cmocka_unit_test(one_worker_only),
         cmocka_unit_test(stopped_before_it_runs),
         cmocka_unit_test(inside_a_callback),
