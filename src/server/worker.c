@@ -471,8 +471,8 @@ static bool drain(struct crier_worker *worker)
         begin_drain(worker);
     farewell = worker->farewell && worker->caught_up;
     /* Seen here, it counts from the next tick on: the journal is read once more in between. */
-    if (atomic_load(&server->publishing) == 0 && !worker->farewell)
-        worker->farewell = worker->work_left = true;
+    if (atomic_load(&server->publishing) == 0)
+        worker->farewell = true;
     crier_list_for_each_safe (node, &worker->conns) {
         struct crier_conn *conn = CRIER_CONTAINER(node, struct crier_conn, node);
 
