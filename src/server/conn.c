@@ -25,6 +25,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { NEW_MS = 200 }; /* how long one that has said nothing holds up an end */
+
 static struct crier_now conn_now(const struct crier_conn *conn)
 {
     return conn->worker->now;
@@ -158,10 +160,16 @@ static bool conn_in_request(const struct crier_conn *conn)
     return conn->reader && crier_http_in_request(conn->reader);
 }
 
+/* Accepted just now: its request is on its way, and has to be told that we are going. */
+static bool conn_is_new(const struct crier_conn *conn)
+{
+    return !conn->first_done && conn->since_ms + NEW_MS > conn_now(conn).boot_ms;
+}
+
 bool crier_conn_has_business(const struct crier_conn *conn)
 {
-    return conn->state != CRIER_CONN_READING || conn->exchange || conn->waiting ||
-           conn->in.len || !crier_conn_sent(conn) || conn_in_request(conn);
+    return conn->state != CRIER_CONN_READING || conn_is_new(conn) || conn->exchange ||
+           conn->waiting || conn->in.len || !crier_conn_sent(conn) || conn_in_request(conn);
 }
 
 /* ---- timers ----------------------------------------------------------------------------- */

@@ -85,7 +85,7 @@ void crier_conn_drain(struct crier_conn *); /* the server ends: what is idle goe
 void crier_conn_doom(struct crier_conn *, enum crier_conn_end); /* idempotent */
 void crier_conn_free(struct crier_conn *); /* the worker, for what is doomed */
 
-/* Does it hold the end up? One that has not said anything does not. */
+/* Does it hold the end up? One that has not said anything does so for a moment only. */
 bool crier_conn_has_business(const struct crier_conn *);
 
 /* For those who write on it. */

@@ -508,6 +508,31 @@ static void what_is_owed_is_paid(void **state)
     test_server_deinit(&t);
 }
 
+/* One that has just come is told, too; one that never says anything is not waited for. */
+static void who_has_just_come(void **state)
+{
+    struct crier_test_peer *silent, *late;
+    struct test_server t;
+
+    test_server_init(&t, (struct crier_server_options){0});
+    test_route(&t, "GET", "/", say, NULL);
+    silent = test_peer(&t);
+    late = test_peer(&t);
+    assert_int_equal(crier_server_stop(t.server), 0);
+    assert_int_equal(crier_test_settle(t.server), 0);
+    test_ask(late, "GET /", "");
+    assert_int_equal(test_status(late), 503);
+    assert_received(late, "\"code\":\"draining\"");
+    assert_false(crier_test_ended(silent));
+    crier_test_clock_advance(t.clock, 200);
+    assert_int_equal(crier_test_settle(t.server), CRIER_STOPPED);
+    assert_true(crier_test_ended(silent));
+    assert_int_equal(crier_test_received(silent).len, 0);
+    crier_test_peer_free(silent);
+    crier_test_peer_free(late);
+    test_server_deinit(&t);
+}
+
 /* ---- real threads, real signals ---------------------------------------------------------- */
 
 static void *stop_it(void *ctx)
@@ -677,6 +702,7 @@ int main(void)
         cmocka_unit_test(who_takes_nothing_is_cut),
         cmocka_unit_test(a_second_stop_cuts_off),
         cmocka_unit_test(what_is_owed_is_paid),
+        cmocka_unit_test(who_has_just_come),
         cmocka_unit_test(runs_and_stops),
         cmocka_unit_test(signals),
     };
