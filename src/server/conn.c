@@ -338,8 +338,15 @@ void crier_conn_flush(struct crier_conn *conn)
             crier_conn_arm(conn);
         }
     }
-    if (!crier_conn_sent(conn))
+    if (!crier_conn_sent(conn)) {
+        /* A peer that takes bytes as fast as more are appended never has all of them: what went
+         * is dropped when it is the larger part, so that each byte is moved at most once. */
+        if (conn->out_at > conn->out.len - conn->out_at) {
+            crier_buf_consume(&conn->out, conn->out_at);
+            conn->out_at = 0;
+        }
         return;
+    }
 
     /* An idle connection holds no buffer. */
     conn->out_at = 0;

@@ -150,5 +150,7 @@ bool crier_outlet_fan_out(struct crier_outlet *outlet)
             more = true;
     }
     crier_worker_free_doomed(outlet->worker);
-    return crier_fanout_pump(outlet->fanout, outlet->now) || more;
+    /* An on_close may have made another stream follow, meanwhile. */
+    return crier_fanout_pump(outlet->fanout, outlet->now) || more ||
+           !crier_list_empty(&outlet->joining);
 }

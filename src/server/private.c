@@ -78,7 +78,7 @@ static struct crier_private *private_new(struct crier_stream *s,
     crier_list_init(&p->timers);
     crier_buf_init(&p->queue, crier_stream_mem(s));
     crier_buf_init(&p->last_id, crier_stream_mem(s));
-    crier_buf_append(&p->last_id, crier_request_last_event_id(request));
+    crier_request_read_last_id(request, &p->last_id);
     if (crier_buf_error(&p->last_id) < 0)
         return crier_mem_free(crier_stream_mem(s), p);
     s->heartbeat_ms = heartbeat_of(s, o->heartbeat_ms);

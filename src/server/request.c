@@ -159,6 +159,23 @@ struct crier_slice crier_request_last_event_id(const struct crier_request *reque
     return id.len ? id : crier_request_query(request, "lastEventId");
 }
 
+void crier_request_read_last_id(const struct crier_request *request, struct crier_buf *buf)
+{
+    const struct crier_http_request *http = request->ex->request;
+    struct crier_slice query = http->query, name, value, id;
+
+    id = crier_slice_trim(crier_http_request_header(http, CRIER_SLICE("Last-Event-ID")));
+    crier_buf_append(buf, id);
+    while (!id.len && crier_query_next(&query, &name, &value)) {
+        if (!crier_slice_eq(name, CRIER_SLICE("lastEventId")))
+            continue;
+        /* With a bad '%' it is one all the same, and no id: a gap, never silence. */
+        if (crier_percent_decode(buf, value, true) == -EINVAL)
+            crier_buf_append(buf, value);
+        return;
+    }
+}
+
 bool crier_request_is_local(const struct crier_request *request)
 {
     return request && request->ex->admission.local;

@@ -58,6 +58,9 @@ void crier_request_free(struct crier_request *);
 /* A reply that another thread gave. Answers, and frees the request. */
 void crier_request_deliver(struct crier_request *, const struct crier_letter *);
 
+/* The header Last-Event-ID, or the parameter: appended to buf, which tells want of memory. */
+void crier_request_read_last_id(const struct crier_request *, struct crier_buf *buf);
+
 /* A request that only lives for the call of a permission. */
 void crier_request_visit(struct crier_request *, struct crier_exchange *);
 void crier_request_leave(struct crier_request *);

@@ -203,8 +203,7 @@ struct crier_mail *crier_server_mail(struct crier_server *server, struct crier_r
 {
     uint32_t worker = crier_ref_worker(ref);
 
-    return server && ref.generation && worker < server->worker_count &&
-                   server->workers[worker].mail.ready
+    return server && ref.generation && worker < server->worker_count
                ? &server->workers[worker].mail
                : NULL;
 }
@@ -413,8 +412,17 @@ static int make_workers(struct crier_server *server)
         return -ENOMEM;
     server->worker_count = wanted;
     for (size_t i = 0; i < wanted; i++) {
-        server->workers[i].server = server;
-        server->workers[i].wake.fd = -1;
+        struct crier_worker *worker = &server->workers[i];
+        uint64_t generation;
+
+        /* Without randomness it will not run, and there is nothing to refer to. */
+        if (crier_sys_random(&generation, sizeof(generation)) < 0)
+            generation = 1;
+        worker->server = server;
+        worker->wake.fd = -1;
+        if (crier_mail_init(&worker->mail, server->mem, &worker->wake, (unsigned)i,
+                            generation) < 0)
+            return -ENOMEM;
     }
     return 0;
 }
