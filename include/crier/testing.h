@@ -64,8 +64,9 @@ CRIER_API int crier_test_send(struct crier_test_peer *peer, struct crier_slice b
 /** Sends "GET path HTTP/1.1" with Host: localhost and Accept: text/event-stream. */
 CRIER_API int crier_test_get(struct crier_test_peer *peer, const char *path);
 /**
- * All bytes received so far, followed by a NUL; a stalled peer receives nothing. *Borrowed*
- * until the next call on the peer.
+ * All bytes received so far, followed by a NUL; a stalled peer receives nothing, and one whose
+ * server never comes to an end is given 64 MiB a call. *Borrowed* until the next call on the
+ * peer. Peers are not used after their server was freed, but for being freed.
  */
 CRIER_API struct crier_slice crier_test_received(struct crier_test_peer *peer);
 /** Forgets what was received so far. */
@@ -75,6 +76,12 @@ CRIER_API bool crier_test_ended(struct crier_test_peer *peer);
 
 /** It takes nothing more (true), as one whose network is stuck, or goes on (false). */
 CRIER_API void crier_test_stall(struct crier_test_peer *peer, bool stalled);
+/**
+ * A stalled peer takes at most so many bytes and stalls again, as one behind a slow network; the
+ * server goes on as far as that lets it.
+ * @return how many there were
+ */
+CRIER_API size_t crier_test_take(struct crier_test_peer *peer, size_t bytes);
 /** It closes its side in an orderly way, as a browser that leaves the page. */
 CRIER_API void crier_test_close(struct crier_test_peer *peer);
 /** It is gone from one moment to the next, with what was on its way: a reset. */

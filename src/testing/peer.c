@@ -20,7 +20,8 @@ enum {
     PAIR_BYTES = 16 * 1024,
     STEPS_MOST = 1000000, /* a server that never comes to rest is a fault of its own */
     READ_BYTES = 4096,
-    DRAIN_STEPS = 3, /* the last look, the farewell, the end */
+    TALK_MOST = 64 << 20, /* taken in one call: a pull may never come to an end */
+    DRAIN_STEPS = 3,      /* the last look, the farewell, the end */
 };
 
 struct crier_test_peer {
@@ -113,38 +114,42 @@ struct crier_test_peer *crier_test_peer_free(struct crier_test_peer *peer)
 
 /* ---- talking ---------------------------------------------------------------------------- */
 
-/* What is there now. true: something was. */
-static bool receive(struct crier_test_peer *peer)
+/* Of what is there now, at most so much. Returns how much; the end counts as 1. */
+static size_t receive_some(struct crier_test_peer *peer, size_t most)
 {
-    bool any = false;
+    size_t taken = 0;
 
-    while (peer->fd >= 0 && !peer->stalled && !peer->ended) {
+    while (peer->fd >= 0 && !peer->ended && taken < most) {
+        size_t want = most - taken < READ_BYTES ? most - taken : READ_BYTES;
         ssize_t n;
 
         if (crier_buf_reserve(&peer->received, READ_BYTES + 1) < 0)
-            return any;
-        n = crier_socket_recv(peer->fd, peer->received.data + peer->received.len, READ_BYTES);
+            return taken;
+        n = crier_socket_recv(peer->fd, peer->received.data + peer->received.len, want);
         if (n == -EAGAIN)
-            return any;
+            return taken;
         if (n <= 0) {
             peer->ended = true;
             (void)shutdown(peer->fd, SHUT_WR); /* as clients do: nothing is waited for */
         } else {
             peer->received.len += (size_t)n;
         }
-        any = true;
+        taken += n > 0 ? (size_t)n : 1;
     }
-    return any;
+    return taken;
 }
 
-/* Until neither side has anything more to say. */
+/* Until neither side has anything more to say; or one that always has has said much. */
 static void converse(struct crier_test_peer *peer)
 {
+    size_t all = 0, taken;
     int r;
 
-    do
+    do {
         r = crier_test_settle(peer->server);
-    while (receive(peer) && r == 0);
+        taken = peer->stalled ? 0 : receive_some(peer, TALK_MOST);
+        all += taken;
+    } while (taken > 0 && r == 0 && all < TALK_MOST);
 }
 
 int crier_test_send(struct crier_test_peer *peer, struct crier_slice bytes)
@@ -191,7 +196,7 @@ struct crier_slice crier_test_received(struct crier_test_peer *peer)
 {
     if (!peer)
         return (struct crier_slice){"", 0};
-    if (receive(peer))
+    if (!peer->stalled && receive_some(peer, TALK_MOST) > 0)
         converse(peer);
     if (crier_buf_reserve(&peer->received, 1) < 0)
         return (struct crier_slice){"", 0};
@@ -224,6 +229,17 @@ void crier_test_stall(struct crier_test_peer *peer, bool stalled)
     peer->stalled = stalled;
     if (!stalled)
         converse(peer);
+}
+
+size_t crier_test_take(struct crier_test_peer *peer, size_t bytes)
+{
+    size_t taken;
+
+    if (!peer)
+        return 0;
+    taken = receive_some(peer, bytes);
+    (void)crier_test_settle(peer->server);
+    return taken;
 }
 
 void crier_test_close(struct crier_test_peer *peer)
