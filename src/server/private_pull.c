@@ -16,6 +16,7 @@ int crier_stream_pull(struct crier_stream *s,
 
     if (r != 0)
         return r;
+    s->private->pulls++;
     s->private->pull = fn;
     s->private->pull_ctx = ctx;
     crier_agenda_clear(&crier_stream_worker(s)->agenda, &s->private->pull_alarm.appointment);
@@ -44,12 +45,12 @@ static void pull_after(struct crier_stream *s, int ms)
 static void pull_once(struct crier_stream *s)
 {
     struct crier_private *p = s->private;
-    int (*fn)(struct crier_stream *, void *) = p->pull;
+    uint64_t before = p->pulls;
     int r;
 
     p->sent_any = false;
-    r = fn(s, p->pull_ctx);
-    if (p->finishing || p->pull != fn)
+    r = p->pull(s, p->pull_ctx);
+    if (p->finishing || p->pulls != before)
         return; /* it has ended the stream, or set another */
     if (r == CRIER_DONE)
         p->pull = NULL;

@@ -217,9 +217,10 @@ struct crier_mail *crier_server_mail(struct crier_server *server, struct crier_r
 
 /* ---- running ---------------------------------------------------------------------------- */
 
+/* false: inside a callback. A line of the log may be handed out while nothing runs. */
 static bool enter(struct crier_server *server)
 {
-    return !atomic_exchange(&server->busy, true);
+    return !crier_log_is_handing(server->log) && !atomic_exchange(&server->busy, true);
 }
 
 static void leave(struct crier_server *server)
