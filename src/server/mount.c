@@ -16,11 +16,17 @@
 
 enum { FILE_MOST = 16 << 20 };
 
+/* Then what is wrong with a further site is told to the caller, and no fault of the server's. */
+static bool is_running(const struct crier_server *server)
+{
+    return atomic_load(&server->busy) || server->started;
+}
+
 static int add(struct crier_server *server, const struct crier_site *site)
 {
     int r;
 
-    if (atomic_load(&server->busy) || server->started)
+    if (is_running(server))
         return CRIER_EBUSY;
     r = crier_sites_add(&server->sites, site);
     if (r < 0)
@@ -39,6 +45,8 @@ int crier_server_route(struct crier_server *server,
 {
     if (!server)
         return CRIER_ENOMEM;
+    if (is_running(server))
+        return CRIER_EBUSY;
     if (!handler)
         return crier_server_fail(server, CRIER_EINVAL, "a route has no handler");
     return add(server, &(struct crier_site){.kind = CRIER_SITE_HANDLER,
@@ -63,6 +71,8 @@ int crier_server_static(struct crier_server *server,
 
     if (!server)
         return CRIER_ENOMEM;
+    if (is_running(server))
+        return CRIER_EBUSY;
     if (!type.len || crier_slice_find_eol(type) < type.len)
         return crier_server_fail(server, CRIER_EINVAL, "%s has no content type",
                                  path ? path : "");
@@ -137,6 +147,8 @@ int crier_server_file(struct crier_server *server, const char *path, const char 
 
     if (!server)
         return CRIER_ENOMEM;
+    if (is_running(server))
+        return CRIER_EBUSY;
     fd = open(file ? file : "", O_RDONLY | O_CLOEXEC);
     r = fd < 0 ? -errno : 0;
     crier_buf_init(&buf, server->mem);
@@ -166,7 +178,7 @@ static int mount(struct crier_server *server,
 
     if (!server || !hub)
         return CRIER_ENOMEM;
-    if (atomic_load(&server->busy) || server->started)
+    if (is_running(server))
         return CRIER_EBUSY;
     r = crier_channel_of(server, hub, &site.channel);
     if (r < 0)
