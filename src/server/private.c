@@ -298,7 +298,7 @@ int crier_stream_sendf(struct crier_stream *s, const char *type, const char *for
     return r;
 }
 
-/* The follower gives way at the end of the event it is in, and goes on when the queue is out. */
+/* The follower gives way at the end of the event it is in, and goes on behind the queue. */
 static bool may_flush(struct crier_stream *s)
 {
     if (!s->outlet || s->opening || crier_follower_between_events(&s->follower))
@@ -327,10 +327,12 @@ static void move_queue(struct crier_stream *s)
     crier_buf_deinit(queue);
 }
 
+/* Also while the peer does not take what was moved: then the hub's is next, however much the
+ * program sends. */
 static void go_on_following(struct crier_stream *s)
 {
     if (!s->outlet || s->opening || s->private->hurry || s->private->queue.len > 0 ||
-        !s->follower.finishing || !crier_conn_sent(s->conn))
+        !s->follower.finishing)
         return;
     crier_fanout_resume(s->outlet->fanout, &s->follower);
     crier_stream_worker(s)->work_left = true; /* steps 3 to 5 of this tick are over */

@@ -474,6 +474,31 @@ static void posts_are_bounded(void **state)
     world_deinit(&w);
 }
 
+/* Invariant: however much it sends itself, the hub's events have their turn. */
+static void takes_turns(void **state)
+{
+    struct test_wire wire;
+    struct world w;
+    size_t taken = 0, n;
+
+    world_init(&w, (struct crier_server_options){.queue_bytes = 20000});
+    wire = test_wire_open(&w.t, SOCK_STREAM);
+    test_wire_get(&wire, "/");
+    publish_large(&w, "a", 'A');
+    settle(&w);
+    publish(&w, "a", NULL, "its turn");
+    while (!memmem(wire.got.data, wire.got.len, "its turn", 8)) {
+        while (crier_stream_sendf(w.calls.stream, NULL, "%500s", "x") == 0) {
+        }
+        n = test_wire_take(&wire, 700);
+        assert_true(n > 0);
+        taken += n;
+        assert_true(taken < 2 * LARGE);
+    }
+    test_wire_close(&wire);
+    world_deinit(&w);
+}
+
 /* ---- gaps ------------------------------------------------------------------------------- */
 
 /* Invariant: what history lost meanwhile is told; what is there comes whole and in order. */
@@ -781,6 +806,33 @@ static void stop(void **state)
     world_deinit(&w);
 }
 
+/* Invariant: the streams of a mount get `bye` too, in both of their forms of SSE. */
+static void bye_on_mounts(void **state)
+{
+    const struct crier_event bye = {.data = CRIER_SLICE("bye"), .type = CRIER_SLICE("bye")};
+    static const char *const paths[] = {"/hub/a", "/hub/a?envelope=1"};
+
+    for (int i = 0; i < 2; i++) {
+        struct crier_test_peer *peer;
+        struct test_server t;
+        struct crier_hub *hub = crier_hub_new();
+
+        test_server_init(&t, (struct crier_server_options){.bye = &bye});
+        assert_int_equal(crier_server_mount(t.server, "/hub", hub), 0);
+        peer = test_get(&t, paths[i]);
+        assert_received(peer, "crier:connected");
+        assert_int_equal(crier_server_stop(t.server), 0);
+        for (int k = 0; k < 4; k++) {
+            (void)crier_test_settle(t.server);
+            crier_test_clock_advance(t.clock, 100);
+        }
+        assert_received(peer, "event: bye\ndata: bye\n\n");
+        crier_test_peer_free(peer);
+        test_server_deinit(&t);
+        crier_hub_free(hub);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -793,6 +845,8 @@ int main(void)
         cmocka_unit_test(large_own),
         cmocka_unit_test(finish_inside),
         cmocka_unit_test(posts_are_bounded),
+        cmocka_unit_test(takes_turns),
+        cmocka_unit_test(bye_on_mounts),
         cmocka_unit_test(gap),
         cmocka_unit_test(two_hubs),
         cmocka_unit_test(many_followers),
