@@ -153,6 +153,7 @@ static inline size_t test_wire_take(struct test_wire *wire, size_t most)
 
 static inline void test_wire_take_all(struct test_wire *wire)
 {
+    test_wire_settle(wire);
     while (test_wire_take(wire, 65536) > 0) {
     }
 }
