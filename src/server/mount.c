@@ -16,7 +16,7 @@
 
 enum { FILE_MOST = 16 << 20 };
 
-/* Then what is wrong with a further site is told to the caller, and no fault of the server's. */
+/* Then what is wrong with a further site is the caller's fault, not the server's. */
 static bool is_running(const struct crier_server *server)
 {
     return atomic_load(&server->busy) || server->started;

@@ -252,6 +252,49 @@ static void slow_for_ever(void **state)
     assert_int_equal(mem.alive, 0);
 }
 
+static int send_one(struct crier_stream *stream, int i)
+{
+    const struct crier_event event = {.data = CRIER_SLICE("x"), .id = CRIER_SLICE("1")};
+
+    return i == 0 ? crier_stream_send(stream, &event)
+                  : crier_stream_sendf(stream, "t", "%5000s", "y");
+}
+
+/* Invariant: without memory a send is refused, nothing of it is queued, and the stream goes on;
+ * beside a hub too. */
+static void without_memory(void **state)
+{
+    for (int i = 0; i < 4; i++) {
+        struct test_mem mem;
+        struct sender s;
+        struct crier_hub *hub = crier_hub_new();
+        size_t failed = 0, queued;
+        int r;
+
+        test_mem_init(&mem, 0);
+        sender_init(&s, (struct crier_server_options){.mem = &mem.mem});
+        if (i >= 2)
+            assert_int_equal(crier_stream_follow(s.calls.stream, hub, "a"), 0);
+        settle(&s);
+        crier_test_forget(s.peer);
+        queued = crier_stream_queued(s.calls.stream);
+        for (mem.fail_at = mem.calls + 1; (r = send_one(s.calls.stream, i % 2)) != 0;
+             mem.fail_at = mem.calls + ++failed + 1) {
+            assert_int_equal(r, CRIER_ENOMEM);
+            assert_int_equal(crier_stream_queued(s.calls.stream), queued);
+            assert_true(failed < 20);
+        }
+        mem.fail_at = 0;
+        assert_true(failed > 0);
+        settle(&s);
+        assert_int_equal(test_count(s.peer, "data: "), 1);
+        assert_int_equal(s.calls.closed, 0);
+        sender_deinit(&s);
+        crier_hub_free(hub);
+        assert_int_equal(mem.alive, 0);
+    }
+}
+
 /* Invariant: a comment when nothing went out for heartbeat_ms, and only then. */
 static void heartbeats(void **state)
 {
@@ -351,11 +394,12 @@ static void too_old_and_slow(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(layout),     cmocka_unit_test(refusals),
-        cmocka_unit_test(nothing),    cmocka_unit_test(full),
-        cmocka_unit_test(one_mib),    cmocka_unit_test(slow_for_ever),
-        cmocka_unit_test(heartbeats), cmocka_unit_test(stalled),
-        cmocka_unit_test(too_old),    cmocka_unit_test(too_old_and_slow),
+        cmocka_unit_test(layout),           cmocka_unit_test(refusals),
+        cmocka_unit_test(nothing),          cmocka_unit_test(full),
+        cmocka_unit_test(one_mib),          cmocka_unit_test(slow_for_ever),
+        cmocka_unit_test(without_memory),   cmocka_unit_test(heartbeats),
+        cmocka_unit_test(stalled),          cmocka_unit_test(too_old),
+        cmocka_unit_test(too_old_and_slow),
     };
     return cmocka_run_group_tests_name("send", tests, NULL, NULL);
 }
