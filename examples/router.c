@@ -13,8 +13,12 @@
 static void follow_room(struct crier_request *request, void *hub)
 {
     struct crier_slice room = crier_request_param(request, "room");
+    const char *fault = crier_topic_fault(room);
 
-    crier_stream_follow(crier_stream_open(request), hub, room.data);
+    if (fault)
+        crier_replyf(request, 400, "text/plain", "%s\n", fault);
+    else
+        crier_stream_follow(crier_stream_open(request), hub, room.data);
 }
 
 static void say(struct crier_request *request, void *hub)

@@ -113,6 +113,14 @@ crier_hub_submit(struct crier_hub *hub,
 /* ---- topics ------------------------------------------------------------------------------ */
 
 /**
+ * What is wrong with a topic, a sentence that says what to do; NULL: it is one. For names that
+ * come from outside: what is a topic is no pattern. Static text. Any thread.
+ */
+CRIER_API const char *crier_topic_fault(struct crier_slice topic);
+/** The same for a selector: a topic or a pattern. Static text. Any thread. */
+CRIER_API const char *crier_selector_fault(struct crier_slice selector);
+
+/**
  * Forgets a topic's history; one that is not known is fine. Who resumes from before is told a
  * gap; who follows stays. Any thread.
  * @return 0; CRIER_EINVAL: no topic; CRIER_ENOMEM: hub is NULL

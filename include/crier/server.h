@@ -185,12 +185,18 @@ CRIER_API int crier_server_stats_with(struct crier_server *server,
 typedef void crier_handler(struct crier_request *request, void *ctx);
 
 /**
- * Adds a route. pattern is a path; a segment "{name}" stands for any one segment, "{name...}"
- * at the end for one or more. A route with more literal segments goes before one with fewer. A
- * path that is known for other methods only is answered 405 with Allow; HEAD is answered by
- * GET's handler, without its body; OPTIONS by the server. Routes and mounts are made before it
- * runs.
- * @param method "GET", "POST", any token; "*": every method
+ * Adds a route. pattern is a path; a segment "{name}" stands for any one segment that is not
+ * empty, "{name...}" at the end for one or more. Both are compared percent-decoded, segment by
+ * segment. A route with more literal segments goes before one with fewer, then one without
+ * "...", then the first. A path that is known for other methods only is answered 405 with
+ * Allow, a method that no route has 501; HEAD is answered by GET's handler, without its body;
+ * OPTIONS by the server, but where a route has it; a browser's question before a request (CORS)
+ * also where the route has every method. Routes and mounts are made before it runs.
+ *
+ * Pages of other origins cannot act behind their user's back: a request other than GET and HEAD
+ * that a browser sends for one (Sec-Fetch-Site, Origin) is answered 403, unless .cors allows the
+ * origin, or it carries an Authorization header. A path with a NUL in it is answered 400.
+ * @param method "GET", "POST", any token of at most 32 bytes; "*": every method
  * @return 0; CRIER_EINVAL: a bad method or pattern; CRIER_EEXIST: there is this route;
  *         CRIER_EBUSY: it runs; CRIER_ENOMEM, also for server NULL. What failed is also
  *         reported by run
@@ -234,9 +240,10 @@ CRIER_API bool crier_permit_local(void *ctx, const struct crier_visit *visit);
 #define CRIER_LOCAL crier_permit_local
 
 struct crier_mount_options {
-    size_t size;                     /**< of this struct */
-    crier_permission *may_subscribe; /**< NULL: everybody; topics by pattern: who is local */
-    crier_permission *may_publish;   /**< NULL: nobody over HTTP (403) */
+    size_t size; /**< of this struct */
+    /** NULL: everybody may follow topics, who is local patterns too. */
+    crier_permission *may_subscribe;
+    crier_permission *may_publish; /**< NULL: nobody over HTTP (403) */
     void *ctx;
 };
 
@@ -260,7 +267,8 @@ CRIER_API int crier_server_mount_admin_with(struct crier_server *server,
 
 /* ---- requests, inside a handler ---------------------------------------------------------- */
 /* All slices are *borrowed* until the request is answered, and no longer than the handler runs
- * (a request that is answered later keeps them until then). Data NULL: there is none. */
+ * (a request that is answered later keeps them until then). Data NULL: there is none, or memory
+ * is out. */
 
 /** As sent: "GET". */
 CRIER_API struct crier_slice crier_request_method(const struct crier_request *request);
@@ -269,7 +277,8 @@ CRIER_API struct crier_slice crier_request_path(const struct crier_request *requ
 /** What "{name}" or "{name...}" of the route's pattern stands for, percent-decoded. */
 CRIER_API struct crier_slice crier_request_param(const struct crier_request *request,
                                                  const char *name);
-/** The first query parameter of that name, decoded ('+' is a space). */
+/** The first query parameter of that name, both decoded as browsers do ('+' is a space, a '%'
+ *  that begins no escape stands for itself). */
 CRIER_API struct crier_slice crier_request_query(const struct crier_request *request,
                                                  const char *name);
 /** The first header of that name, compared without case. */
@@ -279,7 +288,7 @@ CRIER_API struct crier_slice crier_request_header(const struct crier_request *re
 CRIER_API struct crier_slice crier_request_body(const struct crier_request *request);
 /** The peer's address, "192.0.2.1". */
 CRIER_API struct crier_slice crier_request_peer(const struct crier_request *request);
-/** The header Last-Event-ID, else the query parameter lastEventId. */
+/** The header Last-Event-ID, else the query parameter lastEventId; empty is as if absent. */
 CRIER_API struct crier_slice crier_request_last_event_id(const struct crier_request *request);
 /** From this machine: see struct crier_visit. */
 CRIER_API bool crier_request_is_local(const struct crier_request *request);
@@ -288,9 +297,10 @@ CRIER_API struct crier_server *crier_request_server(struct crier_request *reques
 
 /**
  * Adds a header to the answer, a plain one or a stream's. *Copies*.
- * @return 0; CRIER_EINVAL: CR, LF or NUL in it, no token as its name, or a header that frames
- *         the message (Content-Length, Transfer-Encoding, Connection); CRIER_EBUSY: it is
- *         answered already; CRIER_ENOMEM, also for request NULL
+ * @return 0; CRIER_EINVAL: a control character in it (CR, LF), no token as its name,
+ *         Content-Type (which has its own parameter), or a header that frames the message
+ *         (Content-Length, Transfer-Encoding, Connection, Keep-Alive, Upgrade, Trailer);
+ *         CRIER_EBUSY: it is answered already; CRIER_ENOMEM, also for request NULL
  */
 CRIER_API int
 crier_response_header(struct crier_request *request, const char *name, const char *value);
@@ -302,8 +312,9 @@ CRIER_API int crier_response_status(struct crier_request *request, unsigned stat
 
 /**
  * Answers. *Copies*.
+ * @param status 200 to 599; 204, 205 and 304 have no body
  * @param content_type NULL: there is no body
- * @return 0; CRIER_EINVAL: a bad status or type; CRIER_EBUSY: it is answered already;
+ * @return 0; CRIER_EINVAL: a bad status or type, or a body where there is none; CRIER_EBUSY: it is answered already;
  *         CRIER_ENOMEM, also for request NULL
  */
 CRIER_API int crier_reply(struct crier_request *request,

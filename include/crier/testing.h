@@ -70,7 +70,7 @@ CRIER_API int crier_test_get(struct crier_test_peer *peer, const char *path);
 CRIER_API struct crier_slice crier_test_received(struct crier_test_peer *peer);
 /** Forgets what was received so far. */
 CRIER_API void crier_test_forget(struct crier_test_peer *peer);
-/** Has the server closed the connection? */
+/** Has the server closed the connection? The peer, as clients do, then closes it as well. */
 CRIER_API bool crier_test_ended(struct crier_test_peer *peer);
 
 /** It takes nothing more (true), as one whose network is stuck, or goes on (false). */

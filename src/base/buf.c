@@ -85,7 +85,8 @@ void crier_buf_add(struct crier_buf *buf, const void *bytes, size_t len)
 
 void crier_buf_byte(struct crier_buf *buf, char byte)
 {
-    crier_buf_add(buf, &byte, 1);
+    if (crier_buf_reserve(buf, 1) == 0)
+        buf->data[buf->len++] = byte;
 }
 
 void crier_buf_u64(struct crier_buf *buf, uint64_t value)

@@ -60,16 +60,6 @@ bool crier_slice_ends(struct crier_slice s, struct crier_slice suffix)
            same_bytes(s.data + (s.len - suffix.len), suffix.data, suffix.len);
 }
 
-struct crier_slice crier_slice_sub(struct crier_slice s, size_t from, size_t len)
-{
-    if (from > s.len)
-        from = s.len;
-    if (len > s.len - from)
-        len = s.len - from;
-    /* NULL + 0 is not C: an empty slice stays where it is. */
-    return (struct crier_slice){s.data ? s.data + from : NULL, len};
-}
-
 struct crier_slice crier_slice_trim(struct crier_slice s)
 {
     while (s.len > 0 && (s.data[0] == ' ' || s.data[0] == '\t'))
@@ -77,13 +67,6 @@ struct crier_slice crier_slice_trim(struct crier_slice s)
     while (s.len > 0 && (s.data[s.len - 1] == ' ' || s.data[s.len - 1] == '\t'))
         s.len--;
     return s;
-}
-
-size_t crier_slice_find(struct crier_slice s, char c)
-{
-    const char *at = s.len ? memchr(s.data, c, s.len) : NULL;
-
-    return at ? (size_t)(at - s.data) : s.len;
 }
 
 /* Nonzero if a byte of word is zero (the classic test; exact as a yes or no). */

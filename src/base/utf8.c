@@ -63,20 +63,33 @@ static bool step(struct crier_utf8 *state, unsigned char byte)
     return true;
 }
 
-/* How many bytes from `at` on are surely ASCII: whole words of it, most text is nothing else.
- */
+#define HIGH_BITS UINT64_C(0x8080808080808080)
+
+static uint64_t word_at(const char *bytes)
+{
+    uint64_t word;
+
+    memcpy(&word, bytes, sizeof(word));
+    return word;
+}
+
+/* How many bytes from `at` on are surely ASCII: whole words of it, most text is nothing else;
+ * at the end of the text the bytes that are left, too. */
 static size_t skip_ascii(struct crier_slice text, size_t at)
 {
-    size_t start = at;
+    const char *from = text.data + at, *end = text.data + text.len, *to = from;
 
-    for (; text.len - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
-        uint64_t word;
-
-        memcpy(&word, text.data + at, sizeof(word));
-        if (word & UINT64_C(0x8080808080808080))
+    for (; end - to >= 32; to += 32) {
+        if ((word_at(to) | word_at(to + 8) | word_at(to + 16) | word_at(to + 24)) & HIGH_BITS)
             break;
     }
-    return at - start;
+    for (; end - to >= 8; to += 8) {
+        if (word_at(to) & HIGH_BITS)
+            return (size_t)(to - from);
+    }
+    while (to < end && !((unsigned char)*to & 0x80))
+        to++;
+    return (size_t)(to - from);
 }
 
 /* The index of the first byte that does not fit, or the length. */

@@ -154,6 +154,27 @@ static void conclude(struct crier_client *client, struct crier_now now)
     crier_down(client, CRIER_DOWN_REFUSED, client->may_pass, now);
 }
 
+/* None was asked for; but who compresses all the same must not be followed in silence. */
+static bool is_encoded(const struct crier_reply *answer)
+{
+    struct crier_slice coding = crier_reply_header(answer, CRIER_SLICE("content-encoding"));
+
+    return coding.len > 0 && !crier_slice_eq_nocase(coding, CRIER_SLICE("identity"));
+}
+
+static void refuse_encoded(struct crier_client *client,
+                           const struct crier_reply *answer,
+                           struct crier_now now)
+{
+    crier_buf_clear(&client->reason);
+    crier_buf_append(&client->reason, CRIER_SLICE("the stream is compressed ("));
+    crier_plain_text(&client->reason,
+                     crier_reply_header(answer, CRIER_SLICE("content-encoding")));
+    crier_buf_append(&client->reason, CRIER_SLICE("), which was not asked for"));
+    crier_buf_byte(&client->reason, '\0');
+    crier_down(client, CRIER_DOWN_REFUSED, false, now);
+}
+
 static void
 open_stream(struct crier_client *client, const struct crier_reply *answer, struct crier_now now)
 {
@@ -180,7 +201,10 @@ judge(struct crier_client *client, const struct crier_reply *answer, struct crie
     client->status = answer->status;
     switch (crier_verdict_of(answer->status, type, location)) {
     case CRIER_VERDICT_FOLLOW:
-        open_stream(client, answer, now);
+        if (is_encoded(answer))
+            refuse_encoded(client, answer, now);
+        else
+            open_stream(client, answer, now);
         return;
     case CRIER_VERDICT_REDIRECT:
         redirect(client, location, now);

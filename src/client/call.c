@@ -131,15 +131,19 @@ static int fail_dial(struct crier_call *call, int error)
 
 static int fail_tunnel(struct crier_call *call, int error)
 {
-    call->proxy_status = error == -ECONNABORTED ? call->tunnel.status : 0;
-    if (call->proxy_status) {
+    unsigned status = error == -ECONNABORTED ? call->tunnel.status : 0;
+    const char *reason = crier_status_reason(status);
+
+    call->proxy_status = status;
+    if (status)
         (void)snprintf(call->fault, sizeof(call->fault),
-                       "the proxy does not connect to the server: %u %s", call->proxy_status,
-                       crier_status_reason(call->proxy_status));
-        return error;
-    }
-    return call->tunnel.fault ? fail_to(call, error, "the proxy failed", call->tunnel.fault)
-                              : fail_errno(call, error);
+                       "the proxy does not connect to the server: %u%s%s", status,
+                       reason[0] ? " " : "", reason);
+    else if (call->tunnel.fault)
+        (void)fail_to(call, error, "the proxy failed", call->tunnel.fault);
+    else
+        (void)fail_errno(call, error);
+    return error;
 }
 
 /* ---- the request ---- */

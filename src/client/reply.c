@@ -31,8 +31,11 @@ enum {
     HEAD_BYTES = 64 * 1024,
     BEFORE_HEAD_BYTES = 2 * HEAD_BYTES,
     HEADERS = 128,
+    STATUS_INTERIM = 100,
     STATUS_SWITCHING = 101,
     STATUS_FINAL = 200,
+    NO_BODY =
+        1, /* for llhttp: an interim answer has none, whatever its head says (9112, 6.3) */
 };
 
 struct span {
@@ -132,10 +135,13 @@ static int on_headers(llhttp_t *parser)
 {
     struct crier_reply_reader *reader = parser->data;
 
+    /* Below 100 there are none (RFC 9110, 15); llhttp takes such an answer for a final one. */
+    if (parser->status_code < STATUS_INTERIM)
+        return fail(reader, -EPROTO, "the status of the answer is none of HTTP's");
     if (parser->status_code == STATUS_SWITCHING)
         return fail(reader, -EPROTO, "the server wants to switch to another protocol");
     if (parser->status_code < STATUS_FINAL)
-        return 0;
+        return NO_BODY;
     for (size_t i = 0; i < reader->count; i++) {
         struct crier_slice value = crier_slice_trim(view(reader, reader->values[i]));
 

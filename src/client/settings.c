@@ -122,6 +122,8 @@ static void check_text(struct crier_settings *settings, const struct crier_clien
     if (o->last_event_id &&
         crier_slice_find_eol(crier_slice_of(o->last_event_id)) < strlen(o->last_event_id))
         blame(settings, "the last event id holds a line end");
+    if (o->body.len > 0 && !o->body.data)
+        blame(settings, "the body has a length, but there is none");
     if (o->header_count > 0 && !o->headers)
         blame(settings, "headers are counted, but there are none");
     for (size_t i = 0; o->headers && i < o->header_count; i++)

@@ -261,15 +261,16 @@ static int fail(struct crier_tls_session *session, int error, const char *what)
                        X509_verify_cert_error_string(verdict));
         return -EKEYREJECTED;
     }
+    /* First: OpenSSL has then tried to send an alert, which fails too. */
     if (session->eof)
-        (void)snprintf(session->fault, sizeof(session->fault), "%s: the connection was cut",
-                       what);
+        error = -ECONNRESET;
     else if (session->error < 0)
-        (void)snprintf(session->fault, sizeof(session->fault), "%s: %s", what,
-                       strerror(-session->error));
-    else
-        (void)snprintf(session->fault, sizeof(session->fault), "%s: %s", what, last_reason());
-    return session->error < 0 ? session->error : error;
+        error = session->error;
+    (void)snprintf(session->fault, sizeof(session->fault), "%s: %s", what,
+                   session->eof         ? "the connection was cut"
+                   : session->error < 0 ? strerror(-session->error)
+                                        : last_reason());
+    return error;
 }
 
 /* After a call that returned `result` <= 0. -EAGAIN, 0: the peer said goodbye, < 0. */
@@ -285,7 +286,7 @@ static int judge(struct crier_tls_session *session, int result, const char *what
     case SSL_ERROR_ZERO_RETURN:
         return 0;
     default:
-        return fail(session, session->eof ? -ECONNRESET : -EPROTO, what);
+        return fail(session, -EPROTO, what);
     }
 }
 

@@ -18,6 +18,7 @@
 #include "event/event.h"
 
 #include "base/buf.h"
+#include "base/eol.h"
 #include <assert.h>
 #include <string.h>
 
@@ -27,29 +28,45 @@ static const struct crier_slice type_prefix = {"event: ", 7};
 static const struct crier_slice id_prefix = {"id: ", 4};
 static const struct crier_slice retry_prefix = {"retry: ", 7};
 
-/* The first line of *text, without its end; *text is what follows. False: it was the last. */
-static bool next_line(struct crier_slice *text, struct crier_slice *ret_line)
-{
-    size_t end = crier_slice_find_eol(*text);
-    size_t skip = end + 1;
+/* A text that is cut into lines. */
+struct lines {
+    struct crier_slice left;
+    struct crier_eol eol;
+};
 
-    *ret_line = crier_slice_sub(*text, 0, end);
-    if (end == text->len)
+static struct lines lines_of(struct crier_slice text)
+{
+    struct lines lines = {.left = text};
+
+    crier_eol_init(&lines.eol);
+    return lines;
+}
+
+/* The next line, without its end. False: it was the last. */
+static bool next_line(struct lines *lines, struct crier_slice *ret_line)
+{
+    struct crier_slice text = lines->left;
+    size_t end = crier_eol_find(&lines->eol, text), skip = end + 1;
+
+    *ret_line = crier_slice_sub(text, 0, end);
+    if (end == text.len)
         return false;
-    if (text->data[end] == '\r' && skip < text->len && text->data[skip] == '\n')
+    if (text.data[end] == '\r' && skip < text.len && text.data[skip] == '\n')
         skip++;
-    *text = crier_slice_sub(*text, skip, text->len);
+    lines->left = crier_slice_sub(text, skip, text.len);
+    crier_eol_pass(&lines->eol, skip);
     return true;
 }
 
 static size_t lines_size(struct crier_slice prefix, struct crier_slice text)
 {
+    struct lines lines = lines_of(text);
     struct crier_slice line;
     size_t size = 0;
     bool more;
 
     do {
-        more = next_line(&text, &line);
+        more = next_line(&lines, &line);
         size += prefix.len + line.len + 1;
     } while (more);
     return size;
@@ -62,16 +79,23 @@ static char *put(char *to, struct crier_slice bytes)
     return to + bytes.len;
 }
 
+static char *put_line(char *to, struct crier_slice prefix, struct crier_slice line)
+{
+    to = put(to, prefix);
+    to = put(to, line);
+    *to++ = '\n';
+    return to;
+}
+
 static char *put_lines(char *to, struct crier_slice prefix, struct crier_slice text)
 {
+    struct lines lines = lines_of(text);
     struct crier_slice line;
     bool more;
 
     do {
-        more = next_line(&text, &line);
-        to = put(to, prefix);
-        to = put(to, line);
-        *to++ = '\n';
+        more = next_line(&lines, &line);
+        to = put_line(to, prefix, line);
     } while (more);
     return to;
 }
@@ -151,10 +175,10 @@ size_t crier_event_write(const struct crier_event *event, char *to)
         *to++ = '\n';
     }
     if (has_type(event))
-        to = put_lines(to, type_prefix, event->type);
+        to = put_line(to, type_prefix, event->type);
     id_at = (size_t)(to - start);
     if (has_id(event))
-        to = put_lines(to, id_prefix, event->id);
+        to = put_line(to, id_prefix, event->id);
     if (has_data(event)) {
         to = put_lines(to, data_prefix, event->data);
         *to++ = '\n';

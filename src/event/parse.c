@@ -10,8 +10,8 @@
  *                       what has no end yet
  *
  * A line that lies whole in the input is used where it lies; only one that is cut by the end of
- * the input is gathered in `line`. Each byte is looked at once for the end of its line, and
- * copied at most twice, so the cost is linear however the input is split.
+ * the input is gathered in `line`. Each byte is looked at once for either line end
+ * (base/eol.h), and copied at most twice: the cost is linear however the input is split.
  *
  * Line ends are CR, LF and CRLF. A CR ends its line at once: to wait for an LF would hold the
  * event back until the next one. Instead skip_lf swallows an LF should it come next, in
@@ -44,10 +44,12 @@
 #include "base/options.h"
 #include "base/utf8.h"
 #include <assert.h>
+#include <string.h>
 
 enum {
     DEFAULT_MAX_BYTES = 1024 * 1024,
     BOM_PAST = 4,
+    NAME_MOST = 5, /* "event", "retry" */
 };
 
 static const char bom[3] = "\xEF\xBB\xBF";
@@ -134,6 +136,12 @@ static int set_field(struct crier_parser *p, struct crier_buf *field, struct cri
     return crier_buf_error(field);
 }
 
+/* The compiler makes one comparison of it: a name is looked at in every line. */
+static inline bool is(struct crier_slice name, const char *field, size_t len)
+{
+    return name.len == len && memcmp(name.data, field, len) == 0;
+}
+
 /* P8 to P10. */
 static bool parse_retry(struct crier_slice value, uint32_t *ret_ms)
 {
@@ -166,19 +174,19 @@ static int use_field(struct crier_parser *p,
     uint32_t retry_ms;
     int r;
 
-    if (crier_slice_eq(name, CRIER_SLICE("data"))) {
+    if (is(name, "data", 4)) {
         field = &p->data;
-    } else if (crier_slice_eq(name, CRIER_SLICE("event"))) {
+    } else if (is(name, "event", 5)) {
         field = &p->type;
         crier_buf_clear(field);
-    } else if (crier_slice_eq(name, CRIER_SLICE("id"))) {
+    } else if (is(name, "id", 2)) {
         /* With a NUL it is as if it were not there: an earlier id of the block stays. */
         if (crier_slice_find(value, '\0') < value.len)
             return CRIER_MORE;
         field = &p->id_buffer;
         crier_buf_clear(field);
         p->own_id = true;
-    } else if (crier_slice_eq(name, CRIER_SLICE("retry")) && parse_retry(value, &retry_ms)) {
+    } else if (is(name, "retry", 5) && parse_retry(value, &retry_ms)) {
         item_start(p, CRIER_ITEM_RETRY, ret_item);
         ret_item->retry_ms = retry_ms;
         return 0;
@@ -203,11 +211,23 @@ use_comment(struct crier_parser *p, struct crier_slice text, struct crier_item *
     return 0;
 }
 
+/* Where the name ends: at the colon, at the end of the line, or behind more bytes than the name
+ * of any field has: what it is does not matter then. */
+static size_t name_end(struct crier_slice line)
+{
+    size_t end = 0;
+
+    while (end < line.len && end <= NAME_MOST && line.data[end] != ':')
+        end++;
+    return end;
+}
+
 /* P7. Returns as dispatch() does, or an error. */
 static int
 use_line(struct crier_parser *p, struct crier_slice line, struct crier_item *ret_item)
 {
-    struct crier_slice name, value;
+    size_t name = name_end(line);
+    struct crier_slice value;
 
     if (line.len == 0)
         return dispatch(p, ret_item);
@@ -215,20 +235,26 @@ use_line(struct crier_parser *p, struct crier_slice line, struct crier_item *ret
         return -EILSEQ;
     if (p->block_line == 0)
         p->block_line = p->line_number;
-    value = line;
-    name = crier_slice_cut(&value, ':');
-    if (name.len == 0)
+    value = crier_slice_sub(line, name + 1, line.len);
+    if (name == 0)
         return use_comment(p, value, ret_item);
-    if (crier_slice_starts(value, CRIER_SLICE(" ")))
+    if (value.len > 0 && value.data[0] == ' ')
         value = crier_slice_sub(value, 1, value.len);
-    return use_field(p, name, value, ret_item);
+    return use_field(p, crier_slice_sub(line, 0, name), value, ret_item);
 }
 
 /* ---- lines ---- */
 
+static void set_input(struct crier_parser *p, struct crier_slice bytes)
+{
+    p->input = bytes;
+    crier_eol_init(&p->eol);
+}
+
 static void consume(struct crier_parser *p, size_t count)
 {
     p->input = crier_slice_sub(p->input, count, p->input.len);
+    crier_eol_pass(&p->eol, count);
 }
 
 /* P2: swallows a BOM at the very start, however it is split. */
@@ -261,7 +287,7 @@ static int take_line(struct crier_parser *p, struct crier_slice *ret_line)
             consume(p, 1);
         p->skip_lf = false;
     }
-    part = crier_slice_sub(p->input, 0, crier_slice_find_eol(p->input));
+    part = crier_slice_sub(p->input, 0, crier_eol_find(&p->eol, p->input));
     r = check_size(p, p->line.len + part.len);
     if (r < 0)
         return r;
@@ -295,6 +321,7 @@ int crier_parser_init(struct crier_parser *p,
         .max_bytes = max_bytes ? max_bytes : DEFAULT_MAX_BYTES,
         .flags = flags,
     };
+    set_input(p, (struct crier_slice){NULL, 0});
     crier_buf_init(&p->line, mem);
     crier_buf_init(&p->data, mem);
     crier_buf_init(&p->type, mem);
@@ -319,7 +346,7 @@ void crier_parser_deinit(struct crier_parser *p)
     crier_buf_deinit(&p->id_buffer);
     crier_buf_deinit(&p->last_id);
     crier_buf_deinit(&p->comment);
-    p->input = (struct crier_slice){NULL, 0};
+    set_input(p, (struct crier_slice){NULL, 0});
 }
 
 /* An id that no stream can have given is none to go on after. */
@@ -358,7 +385,7 @@ int crier_parser_feed(struct crier_parser *p, struct crier_slice bytes)
         return CRIER_ENOMEM;
     if (p->input.len > 0 && !p->failed)
         return CRIER_EBUSY;
-    p->input = bytes;
+    set_input(p, bytes);
     return 0;
 }
 
@@ -412,7 +439,7 @@ int crier_parser_end(struct crier_parser *p)
 
     clear_block(p);
     crier_buf_clear(&p->line);
-    p->input = (struct crier_slice){NULL, 0};
+    set_input(p, (struct crier_slice){NULL, 0});
     p->line_number = 0;
     p->bom_seen = 0;
     p->skip_lf = false;

@@ -4,6 +4,7 @@
 #define CRIER_EVENT_PARSE_H
 
 #include "base/buf.h"
+#include "base/eol.h"
 #include "event/event.h"
 
 struct crier_parser {
@@ -11,6 +12,7 @@ struct crier_parser {
     size_t max_bytes; /* bound on line + data + type + id of one block */
     unsigned flags;
     struct crier_slice input; /* what is fed and not yet looked at */
+    struct crier_eol eol;     /* of input */
     struct crier_buf line, data, type, id_buffer, last_id, comment;
     uint64_t line_number, block_line; /* lines ended; first line of the block, 0 before it */
     uint8_t bom_seen;                 /* bytes of the BOM matched; 4 = past the start */

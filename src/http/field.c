@@ -55,6 +55,17 @@ static size_t find_unquoted(struct crier_slice text, char sep)
     return text.len;
 }
 
+bool crier_field_value_valid(struct crier_slice value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.data[i];
+
+        if ((c < ' ' && c != '\t') || c == 0x7f)
+            return false;
+    }
+    return true;
+}
+
 bool crier_list_next(struct crier_slice *list, char sep, struct crier_slice *ret_element)
 {
     size_t at;

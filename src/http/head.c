@@ -3,15 +3,15 @@
  * From the bytes of a complete head to a request.
  *
  *     scan.c     every byte is in its place and within bounds
- *     head.c     llhttp splits the text: method, header names and values
+ *     head.c     llhttp splits the text: header names and values
  *     check.c    what the parts mean together: target form, body framing, Host, ...
  *
  * llhttp gets the whole head at once, so its spans are whole and point into `raw`; nothing is
  * copied a second time. Three things are kept from it because its versions differ in them: it
- * sees "/" instead of the target (which was looked at in scan.c), it is told to be lenient with
- * header values, whose characters are checked in check.c, and with Transfer-Encoding, which is
- * judged there, so that 400 and 501 do not depend on the version. It stops at the end of the
- * head: a body is never its business.
+ * sees "POST /" instead of the method, of which any token will do, and the target (both were
+ * looked at in scan.c), it is told to be lenient with header values, whose characters are
+ * checked in check.c, and with Transfer-Encoding, which is judged there, so that 400 and 501 do
+ * not depend on the version. It stops at the end of the head: a body is never its business.
  *
  * Errors are refusals (-EPROTO, with the problem and a sentence) or -ENOMEM for the headers'
  * array.
@@ -119,26 +119,24 @@ static const llhttp_settings_t settings = {
     .on_headers_complete = on_complete,
 };
 
-static enum crier_method method_of(unsigned method)
+/* Case matters: "get" is a method of somebody's own. */
+static enum crier_method method_of(struct crier_slice name)
 {
-    switch (method) {
-    case HTTP_GET:
-        return CRIER_METHOD_GET;
-    case HTTP_HEAD:
-        return CRIER_METHOD_HEAD;
-    case HTTP_POST:
-        return CRIER_METHOD_POST;
-    case HTTP_PUT:
-        return CRIER_METHOD_PUT;
-    case HTTP_DELETE:
-        return CRIER_METHOD_DELETE;
-    case HTTP_OPTIONS:
-        return CRIER_METHOD_OPTIONS;
-    case HTTP_PATCH:
-        return CRIER_METHOD_PATCH;
-    default:
-        return CRIER_METHOD_OTHER;
+    static const struct {
+        struct crier_slice name;
+        enum crier_method method;
+    } methods[] = {
+        {{"GET", 3}, CRIER_METHOD_GET},       {{"HEAD", 4}, CRIER_METHOD_HEAD},
+        {{"POST", 4}, CRIER_METHOD_POST},     {{"PUT", 3}, CRIER_METHOD_PUT},
+        {{"DELETE", 6}, CRIER_METHOD_DELETE}, {{"OPTIONS", 7}, CRIER_METHOD_OPTIONS},
+        {{"PATCH", 5}, CRIER_METHOD_PATCH},
+    };
+
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        if (crier_slice_eq(methods[i].name, name))
+            return methods[i].method;
     }
+    return CRIER_METHOD_OTHER;
 }
 
 static int
@@ -146,10 +144,6 @@ split_fault(llhttp_errno_t error, const struct split *split, struct crier_refusa
 {
     if (split->no_memory)
         return -ENOMEM;
-    /* A constant that is not expected: a method that is for another protocol, as RTSP's. */
-    if (error == HPE_INVALID_METHOD || error == HPE_INVALID_CONSTANT)
-        return crier_refuse(refusal, CRIER_PROBLEM_NOT_IMPLEMENTED,
-                            "This method is not known here.");
     if (error == HPE_INVALID_CONTENT_LENGTH || error == HPE_UNEXPECTED_CONTENT_LENGTH)
         return bad(refusal,
                    "Content-Length must be one plain decimal number, given once and not "
@@ -171,16 +165,13 @@ split(struct crier_head *head, const struct crier_scan *scan, struct crier_refus
     llhttp_set_lenient_headers(&parser, 1);
     llhttp_set_lenient_transfer_encoding(&parser, 1);
     parser.data = &split;
-    error = llhttp_execute(&parser, raw.data, scan->target_at);
-    if (error == HPE_OK)
-        error = llhttp_execute(&parser, "/", 1);
+    error = llhttp_execute(&parser, "POST /", 6);
     if (error == HPE_OK)
         error = llhttp_execute(&parser, raw.data + target_end, raw.len - target_end);
     /* Two readers of one text must agree; where they do not, there is something to exploit. */
     if (error != HPE_PAUSED || !split.complete ||
         head->request.header_count != scan->fields.count)
         return split_fault(error, &split, refusal);
-    head->request.method = method_of(llhttp_get_method(&parser));
     return 0;
 }
 
@@ -205,6 +196,7 @@ int crier_head_parse(struct crier_head *head,
         return r;
     head->request.headers = head->headers;
     head->request.method_name = crier_slice_sub(raw, 0, scan->target_at - 1);
+    head->request.method = method_of(head->request.method_name);
     head->request.target = crier_slice_sub(raw, scan->target_at, scan->target_len);
     head->request.minor = scan->minor == '1';
     return 0;

@@ -20,8 +20,10 @@
 /* Opaque. Made with one allocation; a connection that streams needs none and may free it. */
 struct crier_http_reader;
 
+enum { CRIER_METHOD_BYTES = 32 }; /* a longer method is refused: 501 */
+
 enum crier_method {
-    CRIER_METHOD_OTHER = 0, /* a method HTTP knows but Crier does not: 501 */
+    CRIER_METHOD_OTHER = 0, /* any other token; for crier serve: 501 */
     CRIER_METHOD_GET,
     CRIER_METHOD_HEAD,
     CRIER_METHOD_POST,

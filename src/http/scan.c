@@ -22,9 +22,10 @@
 
 #include "base/ascii.h"
 #include "http/field.h"
+#include "http/request.h"
 
 /* Clients have sent one or two blank lines between requests; more is no client. */
-enum { LEAD_BYTES = 16, METHOD_BYTES = 32 };
+enum { LEAD_BYTES = 16 };
 
 enum field_state { FIELD_LINE = 0, FIELD_NAME, FIELD_VALUE, FIELD_VALUE_LF, FIELD_BLANK_LF };
 
@@ -156,7 +157,7 @@ static int scan_method(struct crier_scan *scan, char c, struct crier_refusal *re
     if (!crier_token_char(c))
         return bad(refusal,
                    "The request does not begin with a method, as in GET /path HTTP/1.1.");
-    if (scan->bytes > METHOD_BYTES)
+    if (scan->bytes > CRIER_METHOD_BYTES)
         return crier_refuse(refusal, CRIER_PROBLEM_NOT_IMPLEMENTED,
                             "This method is not known here.");
     return 0;

@@ -63,6 +63,17 @@ int crier_percent_decode(struct crier_buf *buf, struct crier_slice text, bool pl
     return crier_buf_error(buf);
 }
 
+char crier_percent_next(struct crier_slice *text)
+{
+    bool escape = is_escape(*text, 0);
+    char c = escape
+                 ? (char)(crier_hex_value(text->data[1]) << 4 | crier_hex_value(text->data[2]))
+                 : text->data[0];
+
+    *text = crier_slice_sub(*text, escape ? 3 : 1, text->len);
+    return c;
+}
+
 void crier_percent_encode(struct crier_buf *buf, struct crier_slice text)
 {
     static const char digits[] = "0123456789ABCDEF";

@@ -10,6 +10,9 @@
 int crier_percent_decode(struct crier_buf *buf,
                          struct crier_slice text,
                          bool plus) CRIER_MUST_CHECK;
+/* Takes the next byte off a text that is not empty, decoded as browsers do it: a '%' without
+ * two hex digits stands for itself. */
+char crier_percent_next(struct crier_slice *text);
 /* Appends text so that it can stand in a path: all is encoded but unreserved bytes and '/'. */
 void crier_percent_encode(struct crier_buf *buf, struct crier_slice text);
 

@@ -28,9 +28,9 @@ void crier_notice_frame(struct crier_buf *buf,
                         struct crier_dress dress,
                         struct crier_slice bytes);
 /* What every stream starts with: retry (SSE forms only; 0: none), then connected or gap, ONE
- * chunk in all. connected false (connected=0): only the retry, unless there is a gap. requested: the
- * last id asked for as it came (shown only if it is printable ASCII of at most 64 bytes, else
- * null); NULL data: null. */
+ * chunk in all. connected false (connected=0): only the retry, unless there is a gap.
+ * requested: the last id asked for as it came (shown only if it is printable ASCII of at most
+ * 64 bytes, else null); NULL data: null. */
 void crier_notice_opening(struct crier_buf *buf,
                           struct crier_dress dress,
                           uint32_t retry_ms,

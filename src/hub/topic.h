@@ -12,15 +12,12 @@
 #define CRIER_HUB_TOPIC_H
 
 #include "base/slice.h"
+#include "crier/hub.h"
 
 enum { CRIER_TOPIC_BYTES = 256, CRIER_TOPIC_SEGMENTS = 16 };
 
-/* NULL: it is one. Otherwise a sentence for people that says what is wrong and what to do
- * (static text). */
-const char *crier_topic_fault(struct crier_slice topic);
-const char *crier_selector_fault(struct crier_slice selector);
-
-/* The following want a valid selector and topic. */
+/* crier_topic_fault, crier_selector_fault: crier/hub.h. What follows wants a valid selector and
+ * topic. */
 bool crier_selector_is_pattern(struct crier_slice selector);
 bool crier_selector_match(struct crier_slice selector, struct crier_slice topic);
 /* The literal segments before the first wildcard, without the slash behind them; none: "". */

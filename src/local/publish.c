@@ -115,9 +115,11 @@ int crier_hub_publish(struct crier_hub *hub,
                       const struct crier_event *event,
                       struct crier_receipt *ret_receipt)
 {
-    const struct crier_publication p = {.topic = crier_slice_of(topic), .event = *event};
+    struct crier_publication p = {.topic = crier_slice_of(topic)};
 
-    return crier_hub_publish_with(hub, &p, ret_receipt);
+    if (event)
+        p.event = *event;
+    return crier_hub_publish_with(hub, event ? &p : NULL, ret_receipt);
 }
 
 int crier_hub_publishf(

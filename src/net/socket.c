@@ -102,3 +102,10 @@ ssize_t crier_socket_recv(int fd, char *bytes, size_t len)
     while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : n;
 }
+
+bool crier_socket_has_input(int fd)
+{
+    char byte;
+
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}

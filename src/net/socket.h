@@ -23,5 +23,6 @@ int crier_socket_accept(int listener,
 /* send with MSG_NOSIGNAL. Bytes, or -errno. */
 ssize_t crier_socket_send(int fd, const char *bytes, size_t len);
 ssize_t crier_socket_recv(int fd, char *bytes, size_t len); /* 0: end */
+bool crier_socket_has_input(int fd); /* would recv give bytes now? They stay there */
 
 #endif

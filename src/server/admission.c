@@ -361,8 +361,8 @@ void crier_admission_decide(const struct crier_config *config,
                    hint(config,
                         "A web page of another origin may not publish here; start the "
                         "server with --cors-origin and the page's origin to let it",
-                        "A web page of another origin may not publish here; the program lets "
-                        "it with the option .cors"));
+                        "A web page of another origin may not do this; the program lets it "
+                        "with the option .cors"));
         break;
     case CRIER_ACT_PUBLISH:
         decide_publish(config, tokens, request, not_local, &page, token, ret);

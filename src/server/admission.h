@@ -18,10 +18,10 @@ enum crier_act {
     CRIER_ACT_READ_MANY,
     CRIER_ACT_PUBLISH,   /* POST, PUT, DELETE */
     CRIER_ACT_PREFLIGHT, /* OPTIONS */
-    /* The same where a program's permission is asked afterwards: only whether it is a page of
-     * another origin that publishes behind its user's back. */
+    /* What changes something, and a program decides about afterwards (a permission, a handler):
+     * only whether it is a page of another origin, behind its user's back. */
     CRIER_ACT_PUBLISH_IF_PERMITTED,
-    CRIER_ACT_PROGRAM, /* a program's handler: only the Host is looked at */
+    CRIER_ACT_PROGRAM, /* a program's handler of a GET: only the Host is looked at */
 };
 
 struct crier_visitor {

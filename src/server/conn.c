@@ -25,6 +25,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { NEW_MS = 200 }; /* how long one that has said nothing holds up an end */
+
 static struct crier_now conn_now(const struct crier_conn *conn)
 {
     return conn->worker->now;
@@ -158,10 +160,16 @@ static bool conn_in_request(const struct crier_conn *conn)
     return conn->reader && crier_http_in_request(conn->reader);
 }
 
+/* Accepted just now: its request is on its way, and has to be told that we are going. */
+static bool conn_is_new(const struct crier_conn *conn)
+{
+    return !conn->first_done && conn->since_ms + NEW_MS > conn_now(conn).boot_ms;
+}
+
 bool crier_conn_has_business(const struct crier_conn *conn)
 {
-    return conn->state != CRIER_CONN_READING || conn->exchange || conn->waiting ||
-           conn->in.len || !crier_conn_sent(conn) || conn_in_request(conn);
+    return conn->state != CRIER_CONN_READING || conn_is_new(conn) || conn->exchange ||
+           conn->waiting || conn->in.len || !crier_conn_sent(conn) || conn_in_request(conn);
 }
 
 /* ---- timers ----------------------------------------------------------------------------- */
@@ -339,8 +347,15 @@ void crier_conn_flush(struct crier_conn *conn)
             crier_conn_arm(conn);
         }
     }
-    if (!crier_conn_sent(conn))
+    if (!crier_conn_sent(conn)) {
+        /* A peer that takes bytes as fast as more are appended never has all of them: what went
+         * is dropped when it is the larger part, so that each byte is moved at most once. */
+        if (conn->out_at > conn->out.len - conn->out_at) {
+            crier_buf_consume(&conn->out, conn->out_at);
+            conn->out_at = 0;
+        }
         return;
+    }
 
     /* An idle connection holds no buffer. */
     conn->out_at = 0;
@@ -360,7 +375,7 @@ void crier_conn_streaming(struct crier_conn *conn)
         return;
     conn->state = CRIER_CONN_STREAMING;
     conn->reader = crier_http_reader_free(conn->reader);
-    conn->dirty = conn->dirty || conn->in.len > 0 || conn->readable;
+    conn->dirty = conn->dirty || conn->in.len > 0;
     crier_buf_deinit(&conn->in);
     crier_list_remove(&conn->ready_node);
     crier_wheel_clear(&conn->worker->wheel, &conn->timer); /* until it has joined */
@@ -370,7 +385,9 @@ void crier_conn_finish(struct crier_conn *conn)
 {
     if (conn->state == CRIER_CONN_DOOMED || conn->state == CRIER_CONN_LINGERING)
         return;
-    conn->dirty = conn->dirty || conn->in.len > 0 || (conn->readable && !conn->ended);
+    /* `readable` only says that it may have more. */
+    conn->dirty = conn->dirty || conn->in.len > 0 ||
+                  (conn->readable && !conn->ended && crier_socket_has_input(conn->fd));
     conn->state = CRIER_CONN_CLOSING;
     crier_conn_arm(conn);
     crier_conn_flush(conn);

@@ -51,12 +51,11 @@ struct crier_conn {
     struct crier_buf in;  /* input that was received and not yet looked at */
     struct crier_buf out; /* output before out_at is sent */
     size_t out_at;
-    uint64_t since_ms;               /* when the state (or the request's head) began */
-    uint64_t progress_ms;            /* when bytes last came (reading) or went (writing) */
-    size_t page_bytes;               /* of history in out; counted in the worker's */
-    uint32_t waiting;                /* publishes in a publisher of the worker's */
-    struct crier_outlet *waiting_at; /* of these, the last one's */
-    uint32_t tick_bytes;             /* read in the worker's tick `tick` */
+    uint64_t since_ms;    /* when the state (or the request's head) began */
+    uint64_t progress_ms; /* when bytes last came (reading) or went (writing) */
+    size_t page_bytes;    /* of history in out; counted in the worker's */
+    uint32_t waiting;     /* publishes in a publisher of the worker's */
+    uint32_t tick_bytes;  /* read in the worker's tick `tick` */
     uint32_t tick;
     struct crier_limit_ticket ticket;
     struct crier_visitor visitor;
@@ -86,7 +85,7 @@ void crier_conn_drain(struct crier_conn *); /* the server ends: what is idle goe
 void crier_conn_doom(struct crier_conn *, enum crier_conn_end); /* idempotent */
 void crier_conn_free(struct crier_conn *); /* the worker, for what is doomed */
 
-/* Does it hold the end up? One that has not said anything does not. */
+/* Does it hold the end up? One that has not said anything does so for a moment only. */
 bool crier_conn_has_business(const struct crier_conn *);
 
 /* For those who write on it. */

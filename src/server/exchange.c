@@ -239,6 +239,26 @@ void crier_conn_log_refusal(struct crier_conn *conn,
               CRIER_LOG_TEXT("peer", crier_slice_of(text)));
 }
 
+/* What is said where nothing better is known: a program has other paths than `crier serve`, and
+ * options instead of flags. */
+static struct crier_slice plain_detail(const struct crier_config *config,
+                                       enum crier_problem problem)
+{
+    if (!config->library)
+        return CRIER_SLICE("");
+    if (problem == CRIER_PROBLEM_NOT_FOUND)
+        return CRIER_SLICE("There is nothing at this path.");
+    if (problem == CRIER_PROBLEM_NO_TOPIC)
+        return CRIER_SLICE("Name a topic: behind this path, as in …/news, or when following as "
+                           "?topic=news.");
+    if (problem == CRIER_PROBLEM_TOO_LARGE)
+        return CRIER_SLICE("The event is over the hub's limit. Send less data; the program "
+                           "raises it with the hub's option .max_event_bytes.");
+    if (problem == CRIER_PROBLEM_INTERNAL)
+        return CRIER_SLICE("Something went wrong in the program that serves this. Try again.");
+    return CRIER_SLICE("");
+}
+
 static struct crier_slice problem_type(void)
 {
     return CRIER_SLICE("application/problem+json");
@@ -256,6 +276,8 @@ void crier_exchange_refuse(struct crier_exchange *ex,
         headers = CRIER_SLICE("Retry-After: 5\r\n");
     crier_conn_log_refusal(ex->conn, problem, &ex->client);
     crier_buf_init(&body, ex->conn->worker->server->mem);
+    if (!detail.len)
+        detail = plain_detail(ex->conn->worker->server->config, problem);
     crier_problem_json(&body, problem, detail, extra);
     crier_exchange_answer(ex, &(struct crier_answer){.status = crier_problem_status(problem),
                                                      .type = problem_type(),

@@ -43,6 +43,7 @@ struct crier_exchange {
     bool close;                       /* Connection: close */
     bool body_done;                   /* the whole body was read */
     bool bad_path;                    /* it could not be decoded */
+    bool has_nul;                     /* decoded, it has a NUL in it */
     bool known;                       /* the path is there for another method */
     bool later;                       /* a program will answer it when it likes */
     bool publishing;                  /* counted in hub->publishing */

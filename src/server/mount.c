@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "base/options.h"
+#include "http/field.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -16,8 +17,8 @@
 
 enum { FILE_MOST = 16 << 20 };
 
-/* Then what is wrong with a further site is the caller's fault, not the server's. */
-static bool is_running(const struct crier_server *server)
+/* Then nothing can be added, and what is wrong with it is no fault of the server that runs. */
+static bool runs(struct crier_server *server)
 {
     return atomic_load(&server->busy) || server->started;
 }
@@ -26,7 +27,7 @@ static int add(struct crier_server *server, const struct crier_site *site)
 {
     int r;
 
-    if (is_running(server))
+    if (runs(server))
         return CRIER_EBUSY;
     r = crier_sites_add(&server->sites, site);
     if (r < 0)
@@ -45,10 +46,10 @@ int crier_server_route(struct crier_server *server,
 {
     if (!server)
         return CRIER_ENOMEM;
-    if (is_running(server))
-        return CRIER_EBUSY;
-    if (!handler)
-        return crier_server_fail(server, CRIER_EINVAL, "a route has no handler");
+    if (!handler && !runs(server))
+        return crier_server_fail(server, CRIER_EINVAL,
+                                 "cannot serve %s %s: there is no handler",
+                                 method ? method : "", pattern ? pattern : "");
     return add(server, &(struct crier_site){.kind = CRIER_SITE_HANDLER,
                                             .method = crier_slice_of(method),
                                             .pattern = crier_slice_of(pattern),
@@ -71,9 +72,9 @@ int crier_server_static(struct crier_server *server,
 
     if (!server)
         return CRIER_ENOMEM;
-    if (is_running(server))
+    if (runs(server))
         return CRIER_EBUSY;
-    if (!type.len || crier_slice_find_eol(type) < type.len)
+    if (!type.len || !crier_field_value_valid(type))
         return crier_server_fail(server, CRIER_EINVAL, "%s has no content type",
                                  path ? path : "");
     len =
@@ -109,7 +110,11 @@ static const char *type_of(struct crier_slice file)
     };
 
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-        if (crier_slice_ends(file, types[i].ending))
+        struct crier_slice ending = types[i].ending;
+
+        if (file.len >= ending.len &&
+            crier_slice_eq_nocase(crier_slice_sub(file, file.len - ending.len, ending.len),
+                                  ending))
             return types[i].type;
     }
     return "application/octet-stream";
@@ -147,9 +152,10 @@ int crier_server_file(struct crier_server *server, const char *path, const char 
 
     if (!server)
         return CRIER_ENOMEM;
-    if (is_running(server))
+    if (runs(server))
         return CRIER_EBUSY;
-    fd = open(file ? file : "", O_RDONLY | O_CLOEXEC);
+    /* A pipe that nobody writes to is not waited for. */
+    fd = open(file ? file : "", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     r = fd < 0 ? -errno : 0;
     crier_buf_init(&buf, server->mem);
     if (r == 0)
@@ -178,7 +184,7 @@ static int mount(struct crier_server *server,
 
     if (!server || !hub)
         return CRIER_ENOMEM;
-    if (is_running(server))
+    if (runs(server))
         return CRIER_EBUSY;
     r = crier_channel_of(server, hub, &site.channel);
     if (r < 0)

@@ -146,9 +146,11 @@ bool crier_outlet_fan_out(struct crier_outlet *outlet)
     outlet->caught_up = !more;
     /* Newcomers start at the worker's cursor, right after it has moved, and nowhere else. */
     crier_list_for_each_safe (node, &outlet->joining) {
-        if (!crier_stream_join(CRIER_CONTAINER(node, struct crier_stream, join_node)))
+        if (!crier_stream_join(CRIER_CONTAINER(node, struct crier_opening, node)->stream))
             more = true;
     }
     crier_worker_free_doomed(outlet->worker);
-    return crier_fanout_pump(outlet->fanout, outlet->now) || more;
+    /* An on_close may have made another stream follow, meanwhile. */
+    return crier_fanout_pump(outlet->fanout, outlet->now) || more ||
+           !crier_list_empty(&outlet->joining);
 }

@@ -78,7 +78,7 @@ static struct crier_private *private_new(struct crier_stream *s,
     crier_list_init(&p->timers);
     crier_buf_init(&p->queue, crier_stream_mem(s));
     crier_buf_init(&p->last_id, crier_stream_mem(s));
-    crier_buf_append(&p->last_id, crier_request_last_event_id(request));
+    crier_request_read_last_id(request, &p->last_id);
     if (crier_buf_error(&p->last_id) < 0)
         return crier_mem_free(crier_stream_mem(s), p);
     s->heartbeat_ms = heartbeat_of(s, o->heartbeat_ms);
@@ -120,9 +120,9 @@ static void write_prelude(struct crier_stream *s)
         char text[32];
         int len = snprintf(text, sizeof(text), "retry: %u\n", s->private->retry_ms);
 
-        crier_notice_frame(out, s->dress, (struct crier_slice){text, (size_t)len});
+        crier_notice_frame(out, crier_stream_dress(s), (struct crier_slice){text, (size_t)len});
     } else {
-        crier_notice_heartbeat(out, s->dress);
+        crier_notice_heartbeat(out, crier_stream_dress(s));
     }
 }
 
@@ -143,7 +143,7 @@ void crier_private_begin(struct crier_stream *s, struct crier_exchange *ex)
     crier_stream_write_head(
         ex, &(struct crier_stream_head){
                 .status = request->stream_status,
-                .dress = s->dress,
+                .dress = crier_stream_dress(s),
                 .headers = crier_buf_slice(&request->headers),
                 .own_cache_control = (request->own & CRIER_OWN_CACHE_CONTROL) != 0,
                 .own_buffering = (request->own & CRIER_OWN_BUFFERING) != 0});
@@ -186,7 +186,7 @@ size_t crier_stream_queued(const struct crier_stream *s)
 static int check_room(struct crier_stream *s, size_t bytes)
 {
     size_t queued = crier_stream_queued(s);
-    size_t frame = s->dress.chunked ? CRIER_FRAME_HEAD + CRIER_FRAME_TAIL : 0;
+    size_t frame = crier_stream_dress(s).chunked ? CRIER_FRAME_HEAD + CRIER_FRAME_TAIL : 0;
 
     if (queued == 0 || bytes == 0 || queued + bytes + frame <= s->private->queue_bytes)
         return 0;
@@ -216,12 +216,12 @@ static void append(struct crier_stream *s, struct crier_slice bytes)
     struct crier_buf *queue = &s->private->queue, beside;
 
     if (!s->outlet) {
-        crier_notice_frame(queue, s->dress, bytes);
+        crier_notice_frame(queue, crier_stream_dress(s), bytes);
         return;
     }
     crier_buf_init(&beside, crier_stream_mem(s));
     append_beside(&beside, bytes);
-    crier_notice_frame(queue, s->dress, crier_buf_slice(&beside));
+    crier_notice_frame(queue, crier_stream_dress(s), crier_buf_slice(&beside));
     queue->failed = queue->failed || crier_buf_error(&beside) < 0;
     crier_buf_deinit(&beside);
 }

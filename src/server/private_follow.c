@@ -37,7 +37,7 @@ static int subscribe(struct crier_stream *s,
                               .types = types,
                               .type_count = o->type_count,
                               .form = o->envelope ? CRIER_FORM_ENVELOPE : CRIER_FORM_SSE,
-                              .chunked = s->dress.chunked};
+                              .chunked = s->chunked};
 
     if (!o->selector_count)
         return CRIER_EINVAL;
@@ -72,11 +72,15 @@ static int start_following(struct crier_stream *s,
         r = crier_outlet_of(crier_stream_worker(s), channel, &outlet);
     if (r == 0)
         r = crier_stream_follow_outlet(s, outlet, &wish);
-    if (r < 0)
+    if (r < 0) {
         crier_subscription_free(wish.subscription);
-    else
-        crier_stream_worker(s)->work_left = true; /* it joins in the next step 3 */
-    return r;
+        return r;
+    }
+    /* It joins in the next step 3, but follows from now on: what this callback publishes next
+     * is its, too. */
+    (void)crier_stream_locate(s);
+    crier_stream_worker(s)->work_left = true;
+    return 0;
 }
 
 int crier_stream_follow_with(struct crier_stream *s,

@@ -172,6 +172,11 @@ static int batch_kind(const struct crier_http_request *request)
     return 0;
 }
 
+bool crier_publish_names_topics(const struct crier_http_request *request)
+{
+    return batch_kind(request) == CRIER_BATCH_NDJSON;
+}
+
 /* 0: it may go on. Otherwise it has been refused. */
 static int check_request(struct crier_exchange *ex, int kind)
 {

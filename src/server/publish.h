@@ -6,6 +6,8 @@
 #include "server/exchange.h"
 
 /* A POST or PUT was admitted: reads what its head says, or has refused it. */
+/* Is it a batch whose lines may each name a topic, whatever the path says? */
+bool crier_publish_names_topics(const struct crier_http_request *);
 void crier_publish_begin(struct crier_exchange *);
 void crier_publish_body(struct crier_exchange *, struct crier_slice);
 void crier_publish_end(struct crier_exchange *);

@@ -41,9 +41,10 @@ int crier_publisher_add(struct crier_outlet *outlet,
         return -EMSGSIZE;
     if (p->count == CRIER_PUBLISHER_ENTRIES || p->arena.len > CRIER_WORKER_TICK_BYTES)
         crier_publisher_flush(outlet);
-    /* What the connection published to another hub was sent before: it is answered before. */
-    if (ex->conn->waiting && ex->conn->waiting_at != outlet)
+    /* What a connection published to another hub was sent before: it is answered before. */
+    if (outlet->worker->gathering != outlet)
         crier_publishers_flush(outlet->worker);
+    outlet->worker->gathering = outlet;
 
     before = p->arena.len;
     entry = &p->entries[p->count];
@@ -67,7 +68,6 @@ int crier_publisher_add(struct crier_outlet *outlet,
     entry->sse_len = p->arena.len - entry->sse_at;
     p->count++;
     ex->conn->waiting++;
-    ex->conn->waiting_at = outlet;
     return 0;
 }
 

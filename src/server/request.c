@@ -45,8 +45,17 @@ static struct crier_slice hand_out(struct crier_request *request, struct crier_s
     return (struct crier_slice){text->bytes, s.len};
 }
 
+/* The next byte of a query, which is a form's: '+' is a space. */
+static char next_of_form(struct crier_slice *raw)
+{
+    bool plus = raw->data[0] == '+';
+    char c = crier_percent_next(raw);
+
+    return plus ? ' ' : c;
+}
+
 static struct crier_slice
-hand_out_decoded(struct crier_request *request, struct crier_slice raw, bool plus)
+hand_out_decoded(struct crier_request *request, struct crier_slice raw, bool form)
 {
     struct crier_slice text = none;
     struct crier_buf buf;
@@ -54,10 +63,23 @@ hand_out_decoded(struct crier_request *request, struct crier_slice raw, bool plu
     if (!raw.data)
         return none;
     crier_buf_init(&buf, request_server(request)->mem);
-    if (crier_buf_reserve(&buf, raw.len + 1) == 0 && crier_percent_decode(&buf, raw, plus) == 0)
-        text = hand_out(request, crier_buf_slice(&buf));
+    while (raw.len)
+        crier_buf_byte(&buf, form ? next_of_form(&raw) : crier_percent_next(&raw));
+    if (crier_buf_error(&buf) == 0)
+        text = hand_out(request, buf.len ? crier_buf_slice(&buf) : CRIER_SLICE(""));
     crier_buf_deinit(&buf);
     return text;
+}
+
+static bool form_is(struct crier_slice raw, struct crier_slice text)
+{
+    size_t at = 0;
+
+    while (raw.len) {
+        if (at == text.len || next_of_form(&raw) != text.data[at++])
+            return false;
+    }
+    return at == text.len;
 }
 
 /* Accessors change nothing that the caller could see. */
@@ -96,7 +118,7 @@ struct crier_slice crier_request_query(const struct crier_request *request, cons
         return none;
     query = request->ex->request->query;
     while (crier_query_next(&query, &raw_name, &raw_value)) {
-        if (crier_slice_eq(raw_name, crier_slice_of(name)))
+        if (form_is(raw_name, crier_slice_of(name)))
             return hand_out_decoded(own(request), raw_value, true);
     }
     return none;
@@ -137,6 +159,23 @@ struct crier_slice crier_request_last_event_id(const struct crier_request *reque
     return id.len ? id : crier_request_query(request, "lastEventId");
 }
 
+void crier_request_read_last_id(const struct crier_request *request, struct crier_buf *buf)
+{
+    const struct crier_http_request *http = request->ex->request;
+    struct crier_slice query = http->query, name, value, id;
+
+    id = crier_slice_trim(crier_http_request_header(http, CRIER_SLICE("Last-Event-ID")));
+    crier_buf_append(buf, id);
+    while (!id.len && crier_query_next(&query, &name, &value)) {
+        if (!crier_slice_eq(name, CRIER_SLICE("lastEventId")))
+            continue;
+        /* With a bad '%' it is one all the same, and no id: a gap, never silence. */
+        if (crier_percent_decode(buf, value, true) == -EINVAL)
+            crier_buf_append(buf, value);
+        return;
+    }
+}
+
 bool crier_request_is_local(const struct crier_request *request)
 {
     return request && request->ex->admission.local;
@@ -163,18 +202,6 @@ static bool is_framing(struct crier_slice name)
     return false;
 }
 
-/* field-value (RFC 9110, 5.5): no control characters but HTAB. */
-static bool is_value(struct crier_slice value)
-{
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.data[i];
-
-        if ((c < ' ' && c != '\t') || c == 0x7f)
-            return false;
-    }
-    return true;
-}
-
 static void note_own(struct crier_request *request, struct crier_slice name)
 {
     if (crier_slice_eq_nocase(name, CRIER_SLICE("Cache-Control")))
@@ -198,7 +225,7 @@ int crier_response_header(struct crier_request *request, const char *name, const
         return CRIER_ENOMEM;
     if (is_answered(request))
         return CRIER_EBUSY;
-    if (!crier_token_valid(n) || !is_value(v) || is_framing(n) ||
+    if (!crier_token_valid(n) || !crier_field_value_valid(v) || is_framing(n) ||
         crier_slice_eq_nocase(n, CRIER_SLICE("Content-Type")))
         return CRIER_EINVAL;
     headers = &request->headers;
@@ -232,7 +259,8 @@ int crier_response_status(struct crier_request *request, unsigned status)
 
 static bool reply_is_valid(unsigned status, struct crier_slice type, struct crier_slice body)
 {
-    if (status < 200 || status > 599 || !is_value(type) || (type.data && !type.len))
+    if (status < 200 || status > 599 || !crier_field_value_valid(type) ||
+        (type.data && !type.len))
         return false;
     return type.data ? !has_no_body(status) : body.len == 0;
 }
@@ -486,8 +514,7 @@ void crier_request_deliver(struct crier_request *request, const struct crier_let
 
 /* ---- constant bytes --------------------------------------------------------------------- */
 
-/* If-None-Match (RFC 9110, 13.1.2): a list of entity tags, or "*". */
-static bool has_it(struct crier_slice tags, struct crier_slice etag)
+static bool names(struct crier_slice tags, struct crier_slice etag)
 {
     while (tags.data) {
         struct crier_slice tag = crier_slice_trim(crier_slice_cut(&tags, ','));
@@ -500,12 +527,21 @@ static bool has_it(struct crier_slice tags, struct crier_slice etag)
     return false;
 }
 
+/* If-None-Match (RFC 9110, 13.1.2): a list of entity tags, in one line or several, or "*". */
+static bool has_it(const struct crier_http_request *request, struct crier_slice etag)
+{
+    for (size_t i = 0; i < request->header_count; i++) {
+        if (crier_slice_eq_nocase(request->headers[i].name, CRIER_SLICE("If-None-Match")) &&
+            names(request->headers[i].value, etag))
+            return true;
+    }
+    return false;
+}
+
 void crier_site_answer(struct crier_exchange *ex)
 {
     const struct crier_site *site = ex->site;
-    struct crier_slice tags =
-        crier_http_request_header(ex->request, CRIER_SLICE("If-None-Match"));
-    bool same = has_it(tags, site->etag);
+    bool same = has_it(ex->request, site->etag);
     struct crier_buf headers;
 
     crier_buf_init(&headers, ex->conn->worker->server->mem);

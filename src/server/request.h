@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A request as a program's handler sees it (crier/server.h, "requests"): the exchange, its whole
- * body, the texts that were handed out, and the answer that was given. Answers are only noted
- * while the handler runs and written when it has returned, so that nothing it holds goes away
- * under it.
+ * A request as a program's handler sees it (crier/server.h, "requests"): the exchange, its
+ * whole body, the texts that were handed out, and the answer that was given. Answers are only
+ * noted while the handler runs and written when it has returned, so that nothing it holds goes
+ * away under it.
  *
  *   head ─▶ crier_request_begin ─▶ body is gathered ─▶ crier_request_end: the handler
  *                                                          │ reply      ─▶ answered
- *                                                          │ stream     ─▶ the connection streams
+ *                                                          │ stream     ─▶ it streams
  *                                                          │ later      ─▶ waits for a letter
  *                                                          └ none       ─▶ 500
  */
@@ -57,6 +57,9 @@ void crier_request_end(struct crier_exchange *);
 void crier_request_free(struct crier_request *);
 /* A reply that another thread gave. Answers, and frees the request. */
 void crier_request_deliver(struct crier_request *, const struct crier_letter *);
+
+/* The header Last-Event-ID, or the parameter: appended to buf, which tells want of memory. */
+void crier_request_read_last_id(const struct crier_request *, struct crier_buf *buf);
 
 /* A request that only lives for the call of a permission. */
 void crier_request_visit(struct crier_request *, struct crier_exchange *);

@@ -3,13 +3,14 @@
  * From a request's head to its route.
  *
  *   begin   what is refused is refused here, before any byte of the body is looked at, in
- *           this order: a method nobody has; who is over a limit, or comes while the server
- *           drains; who may not (admission.h); what there is not (404, 405). A refusal with a
- *           body still to come closes the connection.
+ *           this order: a method that no route has; who is over a limit, or comes while the
+ *           server drains; who may not (admission.h); what there is not (404, 405). A refusal
+ *           with a body still to come closes the connection.
  *   body    goes to a publish; that of any other request is read away, up to a bound
  *   end     the request is complete: the route answers
  */
 #include "server/route.h"
+#include "http/field.h"
 #include "http/response.h"
 #include "http/target.h"
 #include "server/follow.h"
@@ -107,6 +108,22 @@ static bool follows_many(struct crier_exchange *ex)
     return false;
 }
 
+/* The same for any pattern: a '*' is in no topic. */
+static bool follows_pattern(struct crier_exchange *ex)
+{
+    struct crier_slice query = ex->request->query, name, value;
+
+    if (ex->route == CRIER_ROUTE_TOPIC)
+        return crier_slice_find(ex->rest, '*') < ex->rest.len;
+    while (crier_query_next(&query, &name, &value)) {
+        while (crier_slice_eq(name, CRIER_SLICE("topic")) && value.len) {
+            if (crier_percent_next(&value) == '*')
+                return true;
+        }
+    }
+    return false;
+}
+
 static bool publishes(const struct crier_exchange *ex)
 {
     return ex->method == CRIER_METHOD_POST || ex->method == CRIER_METHOD_PUT ||
@@ -133,7 +150,9 @@ static enum crier_act act_of(struct crier_exchange *ex)
             return by_config ? CRIER_ACT_PUBLISH : CRIER_ACT_PUBLISH_IF_PERMITTED;
         return by_config && follows_many(ex) ? CRIER_ACT_READ_MANY : CRIER_ACT_READ;
     case CRIER_ROUTE_SITE:
-        return CRIER_ACT_PROGRAM;
+        return ex->method == CRIER_METHOD_GET || ex->method == CRIER_METHOD_HEAD
+                   ? CRIER_ACT_PROGRAM
+                   : CRIER_ACT_PUBLISH_IF_PERMITTED;
     case CRIER_ROUTE_NONE:
     case CRIER_ROUTE_PAGE:
     case CRIER_ROUTE_PROBLEM:
@@ -157,13 +176,15 @@ bool crier_permit_local(void *ctx, const struct crier_visit *visit)
 
 static bool ask(struct crier_exchange *ex, crier_permission *permission)
 {
+    bool many = publishes(ex) && crier_publish_names_topics(ex->request);
     struct crier_request request;
     bool yes;
 
     crier_request_visit(&request, ex);
-    yes = permission(ex->site->ctx, &(struct crier_visit){.request = &request,
-                                                          .topic = ex->rest,
-                                                          .local = ex->admission.local});
+    yes = permission(ex->site->ctx,
+                     &(struct crier_visit){.request = &request,
+                                           .topic = many ? CRIER_SLICE("") : ex->rest,
+                                           .local = ex->admission.local});
     crier_request_leave(&request);
     return yes;
 }
@@ -184,7 +205,7 @@ static bool refuse_permission(struct crier_exchange *ex)
     } else if (ex->route != CRIER_ROUTE_HEALTH && ex->route != CRIER_ROUTE_PROBLEM) {
         if (site->may_subscribe)
             allowed = ask(ex, site->may_subscribe);
-        else if (site->kind == CRIER_SITE_ADMIN || follows_many(ex))
+        else if (site->kind == CRIER_SITE_ADMIN || follows_pattern(ex))
             allowed = ex->admission.local;
     }
     if (!allowed)
@@ -225,17 +246,19 @@ static void send_away(struct crier_exchange *ex,
     crier_buf_deinit(&text);
 }
 
+/* name: of what sets the limit, a flag or an option. */
 static void
-warn_limit(struct crier_exchange *ex, const char *what, const char *flag, uint64_t limit)
+warn_limit(struct crier_exchange *ex, const char *what, const char *name, uint64_t limit)
 {
     struct crier_worker *worker = ex->conn->worker;
+    const char *kind = worker->server->config->library ? "option" : "flag";
     char text[CRIER_ADDRESS_TEXT];
 
     crier_ip_format(&ex->client, text);
     crier_log(worker->server->log, CRIER_LOG_WARNING, CRIER_LOG_KIND_LIMIT, worker->now,
               "limit-reached", CRIER_LOG_TEXT("limit", crier_slice_of(what)),
               CRIER_LOG_NUMBER("allowed", limit), CRIER_LOG_TEXT("peer", crier_slice_of(text)),
-              CRIER_LOG_TEXT("flag", crier_slice_of(flag)));
+              CRIER_LOG_TEXT(kind, crier_slice_of(name)));
 }
 
 /* true: it was sent away. */
@@ -243,18 +266,21 @@ static bool over_limits(struct crier_exchange *ex)
 {
     struct crier_conn *conn = ex->conn;
     struct crier_server *server = conn->worker->server;
+    bool library = server->config->library;
 
     if (conn->over == CRIER_LIMIT_ADDRESS) {
         crier_stat_add(&conn->worker->stats.over_address_limit, 1);
         if (crier_limits_warn_once(server->limits, &conn->ticket))
-            warn_limit(ex, "connections-per-address", "--max-connections-per-address",
+            warn_limit(ex, "connections-per-address",
+                       library ? ".max_per_address" : "--max-connections-per-address",
                        server->config->max_per_address);
         send_away(ex, CRIER_PROBLEM_TOO_MANY_CONNECTIONS, 30000, 60000);
         return true;
     }
     if (conn->over == CRIER_LIMIT_ALL) {
         crier_stat_add(&conn->worker->stats.over_connection_limit, 1);
-        warn_limit(ex, "connections", "--max-connections", server->config->max_connections);
+        warn_limit(ex, "connections", library ? ".max_connections" : "--max-connections",
+                   server->config->max_connections);
         send_away(ex, CRIER_PROBLEM_BUSY, 5000, 15000);
         return true;
     }
@@ -304,11 +330,27 @@ static void list_methods(struct crier_exchange *ex, struct crier_buf *methods)
         crier_buf_append(methods, crier_slice_of(route_methods[ex->route].methods));
 }
 
+/* Is it for a handler of every method? */
+static bool takes_all(const struct crier_exchange *ex)
+{
+    return ex->site && ex->site->kind == CRIER_SITE_HANDLER &&
+           crier_slice_eq(ex->site->method, CRIER_SLICE("*"));
+}
+
 static bool is_preflight(const struct crier_exchange *ex)
 {
     return ex->admission.allow_origin.len &&
            crier_http_request_header(ex->request, CRIER_SLICE("Access-Control-Request-Method"))
                .data;
+}
+
+/* Of a preflight. Anything but a method: none. */
+static struct crier_slice method_asked_for(const struct crier_exchange *ex)
+{
+    struct crier_slice method =
+        crier_http_request_header(ex->request, CRIER_SLICE("Access-Control-Request-Method"));
+
+    return crier_token_valid(method) ? method : CRIER_SLICE("");
 }
 
 static void answer_options(struct crier_exchange *ex)
@@ -318,7 +360,10 @@ static void answer_options(struct crier_exchange *ex)
 
     crier_buf_init(&headers, server->mem);
     crier_buf_init(&methods, server->mem);
-    list_methods(ex, &methods);
+    if (takes_all(ex))
+        crier_buf_append(&methods, method_asked_for(ex));
+    else
+        list_methods(ex, &methods);
     if (is_preflight(ex)) {
         crier_admission_preflight(&headers, &ex->admission, ex->request,
                                   ex->route == CRIER_ROUTE_SITE ? crier_buf_slice(&methods)
@@ -358,8 +403,12 @@ static bool knows_method(const struct crier_exchange *ex)
 /* What is wrong with the request as such; true: it was refused. */
 static bool refuse_unknown(struct crier_exchange *ex)
 {
+    /* Its usual words are about a hub's resources. */
+    const char *detail =
+        ex->conn->worker->server->config->library ? "There is nothing at this path." : NULL;
+
     if (ex->route == CRIER_ROUTE_NONE)
-        crier_exchange_refuse_for(ex, CRIER_PROBLEM_NOT_FOUND, NULL);
+        crier_exchange_refuse_for(ex, CRIER_PROBLEM_NOT_FOUND, detail);
     else if (!knows_method(ex))
         refuse_method(ex);
     else
@@ -392,7 +441,9 @@ static int find_route(struct crier_exchange *ex)
         ex->route = CRIER_ROUTE_ANY;
         return 0;
     }
+    /* A NUL: programs take decoded parameters for C strings, too. A hub refuses it in words. */
     ex->bad_path = crier_percent_decode(&ex->text, path, false) < 0;
+    ex->has_nul = crier_slice_find(crier_buf_slice(&ex->text), '\0') < ex->text.len;
     crier_buf_clear(&ex->text);
     ex->site =
         crier_sites_find(&worker->server->sites, ex->request->method_name, path, &ex->known);
@@ -420,6 +471,11 @@ static void refuse_bad_path(struct crier_exchange *ex)
 {
     bool reads = ex->method == CRIER_METHOD_GET || ex->method == CRIER_METHOD_HEAD;
 
+    if (!ex->bad_path) {
+        crier_exchange_refuse_for(ex, CRIER_PROBLEM_BAD_REQUEST,
+                                  "The path has a NUL (%00) in it. Leave it out.");
+        return;
+    }
     crier_exchange_refuse_for(
         ex,
         ex->route != CRIER_ROUTE_TOPIC ? CRIER_PROBLEM_BAD_REQUEST
@@ -429,9 +485,12 @@ static void refuse_bad_path(struct crier_exchange *ex)
         "percent sign as %25.");
 }
 
+/* What a browser asks first is answered by a route for OPTIONS, or by the server: one for every
+ * method would have to know what that is. */
 static bool is_handled(const struct crier_exchange *ex)
 {
-    return ex->site && ex->site->kind == CRIER_SITE_HANDLER;
+    return ex->site && ex->site->kind == CRIER_SITE_HANDLER &&
+           !(is_preflight(ex) && ex->method == CRIER_METHOD_OPTIONS && takes_all(ex));
 }
 
 /* Who comes in, and whether: true, or it was refused. */
@@ -449,7 +508,7 @@ static bool admit(struct crier_exchange *ex)
         return false;
     if (ex->admission.problem)
         refuse_admission(ex);
-    else if (ex->bad_path)
+    else if (ex->bad_path || (ex->has_nul && ex->route == CRIER_ROUTE_SITE))
         refuse_bad_path(ex);
     else
         return !refuse_unknown(ex) && !refuse_permission(ex);
@@ -470,7 +529,8 @@ void crier_route_begin(struct crier_conn *conn, const struct crier_http_request 
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
         return;
     }
-    if (request->method == CRIER_METHOD_OTHER && !is_handled(ex)) {
+    if (request->method == CRIER_METHOD_OTHER &&
+        !crier_sites_take(&conn->worker->server->sites, request->method_name)) {
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_NOT_IMPLEMENTED, NULL);
         return;
     }

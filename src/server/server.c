@@ -2,9 +2,9 @@
 /*
  * A server from its making to its end (the states are drawn in server.h).
  *
- * Making it can only fail for want of memory. Whatever else is wrong, an option, a route, a port
- * in use, is noted as a sentence and a result, and reported when it is to run: a program has one
- * place to look.
+ * Making it can only fail for want of memory. Whatever else is wrong, an option, a route, a
+ * port in use, is noted as a sentence and a result, and reported when it is to run: a program
+ * has one place to look.
  *
  * Running. Worker 0 works on the thread that calls run (or steps it); the others get threads of
  * their own, in which all signals are blocked.
@@ -17,6 +17,7 @@
  */
 #include "server/worker.h"
 
+#include "base/options.h"
 #include "net/sys.h"
 #include <signal.h>
 #include <stdarg.h>
@@ -63,15 +64,7 @@ int crier_server_fail_errno(struct crier_server *server, const char *what, int e
 
 static int start_workers(struct crier_server *server)
 {
-    size_t wanted = server->config->workers;
-
-    server->workers = crier_mem_zalloc(server->mem, wanted * sizeof(*server->workers));
-    if (!server->workers)
-        return crier_server_fail(server, -ENOMEM, "out of memory");
-    server->worker_count = wanted;
-    for (size_t i = 0; i < wanted; i++)
-        server->workers[i].server = server;
-    for (size_t i = 0; i < wanted; i++) {
+    for (size_t i = 0; i < server->worker_count; i++) {
         uint64_t seed = i;
         int r = crier_sys_random(&seed, sizeof(seed));
 
@@ -82,24 +75,8 @@ static int start_workers(struct crier_server *server)
         if (r < 0)
             return crier_server_fail_errno(server, "cannot start a worker", r);
     }
-    atomic_store(&server->workers_made, wanted);
+    atomic_store(&server->workers_made, server->worker_count);
     return 0;
-}
-
-int crier_server_start(struct crier_server *server)
-{
-    int r;
-
-    if (server->failed)
-        return server->failed;
-    if (server->started)
-        return 0;
-    server->started_ms = crier_server_now(server).boot_ms;
-    server->started = true;
-    r = start_workers(server);
-    if (r == 0)
-        crier_server_log_listeners(server);
-    return r;
 }
 
 /* The signals it handles become readable; they stay blocked until the end. */
@@ -107,7 +84,7 @@ static int take_signals(struct crier_server *server)
 {
     sigset_t signals;
 
-    if (!server->config->stop_on_signals || server->signals >= 0)
+    if (!server->config->stop_on_signals)
         return 0;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
@@ -136,14 +113,30 @@ static void give_back_signals(struct crier_server *server)
     pthread_sigmask(SIG_SETMASK, &server->signals_before, NULL);
 }
 
+int crier_server_start(struct crier_server *server)
+{
+    int r;
+
+    if (server->failed)
+        return server->failed;
+    if (server->started)
+        return 0;
+    server->started_ms = crier_server_now(server).boot_ms;
+    server->started = true;
+    r = take_signals(server);
+    if (r == 0)
+        r = start_workers(server);
+    if (r == 0)
+        crier_server_log_listeners(server);
+    else
+        give_back_signals(server);
+    return r;
+}
+
 static int begin(struct crier_server *server)
 {
-    int r = 0;
+    int r = server->started ? 0 : crier_server_listen(server);
 
-    if (!server->started)
-        r = crier_server_listen(server);
-    if (r == 0)
-        r = take_signals(server);
     return r == 0 ? crier_server_start(server) : r;
 }
 
@@ -279,7 +272,7 @@ static int run(struct crier_server *server)
         r = start_threads(server);
     if (r == 0) {
         (void)crier_worker_run(&server->workers[0]);
-    } else if (server->workers) {
+    } else {
         (void)crier_server_stop(server); /* for those that run although another cannot */
         (void)crier_server_stop(server);
     }
@@ -412,12 +405,38 @@ struct crier_now crier_server_now(const struct crier_server *server)
     return server->clock->read(server->clock->ctx);
 }
 
+/* They are there from the beginning, though idle: whoever asks for counters or posts from
+ * another thread finds them, whatever the state. */
+static int make_workers(struct crier_server *server)
+{
+    size_t wanted = server->config->workers;
+
+    server->workers = crier_mem_zalloc(server->mem, wanted * sizeof(*server->workers));
+    if (!server->workers)
+        return -ENOMEM;
+    server->worker_count = wanted;
+    for (size_t i = 0; i < wanted; i++) {
+        struct crier_worker *worker = &server->workers[i];
+        uint64_t generation;
+
+        /* Without randomness it will not run, and there is nothing to refer to. */
+        if (crier_sys_random(&generation, sizeof(generation)) < 0)
+            generation = 1;
+        worker->server = server;
+        worker->wake.fd = -1;
+        if (crier_mail_init(&worker->mail, server->mem, &worker->wake, (unsigned)i,
+                            generation) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 static int make_parts(struct crier_server *server)
 {
     struct crier_buf fault;
     int r;
 
-    if (crier_wake_init(&server->stop) < 0)
+    if (make_workers(server) < 0 || crier_wake_init(&server->stop) < 0)
         return -ENOMEM;
     r = crier_log_new(server->mem, server->config->log_level, server->config->log_fd,
                       &server->log);
@@ -490,6 +509,28 @@ struct crier_server *crier_server_new_from(const struct crier_config *config,
         server_deinit(server);
         return NULL;
     }
+    return server;
+}
+
+struct crier_server *crier_server_new_with(const struct crier_server_options *options)
+{
+    struct crier_server_options o;
+    struct crier_config config;
+    struct crier_server *server;
+    const char *fault;
+    const struct crier_mem *mem;
+    int r;
+
+    crier_options_read(&o, sizeof(o), options);
+    mem = o.mem ? o.mem : &crier_mem_libc;
+    r = crier_config_from_options(&o, mem, &config, &fault);
+    server = r == -ENOMEM
+                 ? NULL
+                 : crier_server_new_from(&config, mem, o.clock ? o.clock : &crier_sys_clock);
+    if (!server)
+        crier_config_release(mem, &config);
+    else if (r < 0)
+        (void)crier_server_fail(server, r, "%s", fault);
     return server;
 }
 

@@ -4,11 +4,10 @@
  * CRIER_OFF none or off where that means something; what cannot be meant is refused with a
  * sentence that names the option.
  */
-#include "server/server.h"
+#include "server/config.h"
 
 #include "base/mem.h"
-#include "base/options.h"
-#include "net/sys.h"
+#include "http/target.h"
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,7 +55,11 @@ static const char *set_limits(const struct crier_server_options *o, struct crier
         LIMIT(max_per_address, max_per_address, false),
     };
 
-    return apply(limits, sizeof(limits) / sizeof(limits[0]));
+    const char *fault = apply(limits, sizeof(limits) / sizeof(limits[0]));
+
+    if (c->heartbeat_ms > UINT32_MAX)
+        c->heartbeat_ms = UINT32_MAX; /* what a stream has room for: 49 days */
+    return fault;
 }
 
 static const char *set_retry(const struct crier_server_options *o, struct crier_config *c)
@@ -71,23 +74,29 @@ static const char *set_retry(const struct crier_server_options *o, struct crier_
 
 /* ---- addresses and names ---------------------------------------------------------------- */
 
+#define NO_ADDRESS                                                                             \
+    "the option .host is no address: write one such as 127.0.0.1, ::1, localhost or *"
+
 static const char *set_address(const struct crier_server_options *o, struct crier_config *c)
 {
     const char *host = o->host ? o->host : "127.0.0.1";
+    bool bare = host[0] != '[' && strchr(host, ':');
     char text[300];
     int len;
 
     if (o->port < 0 || o->port > 65535)
         return "the option .port is not a port";
+    /* Nothing is every address for crier_address_parse(), and may be an oversight here. */
     if (strcmp(host, "*") == 0)
         host = "";
-    len = snprintf(text, sizeof(text), strchr(host, ':') ? "[%s]:%d" : "%s:%d", host, o->port);
+    else if (!host[0])
+        return NO_ADDRESS;
+    len = snprintf(text, sizeof(text), bare ? "[%s]:%d" : "%s:%d", host, o->port);
     if (len < 0 || (size_t)len >= sizeof(text))
         return "the option .host is too long";
     if (crier_address_parse((struct crier_slice){text, (size_t)len}, c->listens,
                             &c->listen_count))
-        return "the option .host is no address: write one such as 127.0.0.1, ::1, localhost or "
-               "*";
+        return NO_ADDRESS;
     return NULL;
 }
 
@@ -101,6 +110,21 @@ static struct crier_slice next_word(struct crier_slice *list)
     return word.len ? word : (struct crier_slice){NULL, 0};
 }
 
+static bool is_host(struct crier_slice word)
+{
+    struct crier_authority authority;
+
+    return crier_authority_parse(word, &authority) == 0 && authority.host.len > 0 &&
+           !authority.has_port && crier_slice_find(word, ',') == word.len;
+}
+
+static bool is_origin(struct crier_slice word)
+{
+    struct crier_origin origin;
+
+    return crier_slice_eq(word, CRIER_SLICE("*")) || crier_origin_parse(word, &origin) == 0;
+}
+
 static const char *
 set_names(struct crier_slice hosts, struct crier_slice cors, struct crier_config *c)
 {
@@ -109,12 +133,18 @@ set_names(struct crier_slice hosts, struct crier_slice cors, struct crier_config
     while ((word = next_word(&hosts)).data) {
         if (crier_slice_eq(word, CRIER_SLICE("*")))
             c->any_host = true;
+        else if (!is_host(word))
+            return "the option .hosts is a list of names without scheme and port, separated "
+                   "by spaces";
         else if (c->host_count == CRIER_CONFIG_HOSTS)
             return "the option .hosts has more than 32 names";
         else
             c->hosts[c->host_count++] = word;
     }
     while ((word = next_word(&cors)).data) {
+        if (!is_origin(word))
+            return "the option .cors is a list of origins such as https://app.example, "
+                   "separated by spaces";
         if (c->origin_count == CRIER_CONFIG_ORIGINS)
             return "the option .cors has more than 64 origins";
         c->origins[c->origin_count++] = word;
@@ -150,13 +180,16 @@ static const char *set_options(const struct crier_server_options *o, struct crie
 {
     const char *fault;
 
+    /* Before anything can be wrong: that is logged too. */
+    c->on_log = o->on_log;
+    c->log_ctx = o->log_ctx;
+    if (o->log_level > CRIER_LOG_DEBUG)
+        return "the option .log_level is none of enum crier_log_level";
+    c->log_level = o->log_level;
     if (o->workers < 0 || o->workers > 256)
         return "the option .workers is a number from 1 to 256";
     c->workers = o->workers ? (unsigned)o->workers : 1;
     c->stop_on_signals = o->stop_on_signals;
-    c->on_log = o->on_log;
-    c->log_ctx = o->log_ctx;
-    c->log_level = o->log_level;
     fault = set_address(o, c);
     if (!fault)
         fault = set_limits(o, c);
@@ -187,26 +220,4 @@ void crier_config_release(const struct crier_mem *mem, struct crier_config *conf
 {
     config->bye = crier_encoded_unref(config->bye);
     config->texts = crier_mem_free(mem, config->texts);
-}
-
-struct crier_server *crier_server_new_with(const struct crier_server_options *options)
-{
-    struct crier_server_options o;
-    struct crier_config config;
-    struct crier_server *server;
-    const char *fault;
-    const struct crier_mem *mem;
-    int r;
-
-    crier_options_read(&o, sizeof(o), options);
-    mem = o.mem ? o.mem : &crier_mem_libc;
-    r = crier_config_from_options(&o, mem, &config, &fault);
-    server = r == -ENOMEM
-                 ? NULL
-                 : crier_server_new_from(&config, mem, o.clock ? o.clock : &crier_sys_clock);
-    if (!server)
-        crier_config_release(mem, &config);
-    else if (r < 0)
-        (void)crier_server_fail(server, r, "%s", fault);
-    return server;
 }

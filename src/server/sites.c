@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Matching walks pattern and path together, one segment each, without allocating. Segments of
- * a path are compared decoded: "/caf%C3%A9" is the literal "/café", and "%2F" never makes a
+ * path and pattern are compared decoded: "/caf%C3%A9" is "/café", and "%2F" never makes a
  * segment of its own.
  */
 #include "server/sites.h"
 
-#include "base/ascii.h"
 #include "base/mem.h"
 #include "http/field.h"
+#include "http/request.h"
+#include "http/target.h"
 #include <string.h>
 
 /* ---- segments --------------------------------------------------------------------------- */
@@ -30,27 +31,19 @@ static struct crier_slice segment_name(struct crier_slice segment, bool *ret_res
     return name;
 }
 
-/* Is the raw text, decoded, this literal? A bad '%' stands for itself; it is refused later. */
-static bool segment_is(struct crier_slice raw, struct crier_slice literal)
+/* Are both, decoded, the same? */
+static bool same_segment(struct crier_slice a, struct crier_slice b)
 {
-    size_t at = 0;
-
-    for (size_t i = 0; i < raw.len; i++) {
-        char c = raw.data[i];
-
-        if (c == '%' && i + 2 < raw.len) {
-            unsigned high = crier_hex_value(raw.data[i + 1]);
-            unsigned low = crier_hex_value(raw.data[i + 2]);
-
-            if (high != CRIER_NO_HEX && low != CRIER_NO_HEX) {
-                c = (char)(high * 16 + low);
-                i += 2;
-            }
-        }
-        if (at == literal.len || literal.data[at++] != c)
+    while (a.len && b.len) {
+        if (crier_percent_next(&a) != crier_percent_next(&b))
             return false;
     }
-    return at == literal.len;
+    return !a.len && !b.len;
+}
+
+static bool is_mount(const struct crier_site *site)
+{
+    return site->kind == CRIER_SITE_EVENTS || site->kind == CRIER_SITE_ADMIN;
 }
 
 /* Does the path fit? With a name: *ret_value is what it stands for. */
@@ -59,7 +52,6 @@ static bool fits(const struct crier_site *site,
                  struct crier_slice wanted,
                  struct crier_slice *ret_value)
 {
-    bool mount = site->kind == CRIER_SITE_EVENTS || site->kind == CRIER_SITE_ADMIN;
     struct crier_slice pattern = site->pattern;
 
     /* Both begin with a slash (or are empty, or "*"): nothing stands before it. */
@@ -75,7 +67,7 @@ static bool fits(const struct crier_site *site,
         segment = crier_slice_cut(&path, '/');
         name = segment_name(literal, &rest);
         if (!name.data) {
-            if (!segment_is(segment, literal))
+            if (!same_segment(segment, literal))
                 return false;
             continue;
         }
@@ -88,7 +80,7 @@ static bool fits(const struct crier_site *site,
         if (rest)
             return true;
     }
-    return !path.data || mount;
+    return !path.data || is_mount(site);
 }
 
 static bool site_fits(const struct crier_site *site, struct crier_slice path)
@@ -132,6 +124,17 @@ const struct crier_site *crier_sites_find(const struct crier_sites *sites,
             best = site;
     }
     return best;
+}
+
+bool crier_sites_take(const struct crier_sites *sites, struct crier_slice method)
+{
+    crier_list_for_each (node, &sites->list) {
+        const struct crier_site *site = CRIER_CONTAINER(node, struct crier_site, node);
+
+        if (site->kind == CRIER_SITE_HANDLER && method_fits(site, method))
+            return true;
+    }
+    return false;
 }
 
 static bool listed(struct crier_slice methods, struct crier_slice method)
@@ -187,7 +190,42 @@ struct crier_slice crier_site_param(const struct crier_site *site,
 /* token (RFC 9110, 5.6.2), in capitals or not: methods are case-sensitive. */
 static bool method_is_valid(struct crier_slice method)
 {
-    return crier_token_valid(method);
+    return crier_token_valid(method) && method.len <= CRIER_METHOD_BYTES;
+}
+
+/* Printable, no query, no fragment, and each '%' begins an escape. */
+static bool text_is_valid(struct crier_slice pattern)
+{
+    while (pattern.len) {
+        unsigned char c = (unsigned char)pattern.data[0];
+        size_t before = pattern.len;
+
+        if (c < ' ' || c == 0x7f || c == '?' || c == '#')
+            return false;
+        (void)crier_percent_next(&pattern);
+        if (c == '%' && before - pattern.len == 1)
+            return false;
+    }
+    return true;
+}
+
+static bool has_brace(struct crier_slice text)
+{
+    return crier_slice_find(text, '{') < text.len || crier_slice_find(text, '}') < text.len;
+}
+
+/* Does a segment of the pattern before `end` have this name? */
+static bool has_name(struct crier_slice pattern, const char *end, struct crier_slice wanted)
+{
+    bool rest;
+
+    while (pattern.data && pattern.data < end) {
+        struct crier_slice name = segment_name(crier_slice_cut(&pattern, '/'), &rest);
+
+        if (name.data && name.data < end && crier_slice_eq(name, wanted))
+            return true;
+    }
+    return false;
 }
 
 /* Counts what it is made of; false: it is no pattern. */
@@ -195,20 +233,19 @@ static bool pattern_read(struct crier_site *site)
 {
     struct crier_slice pattern = site->pattern;
 
-    if (pattern.len && pattern.data[0] != '/')
+    if (!text_is_valid(pattern))
         return false;
     (void)crier_slice_cut(&pattern, '/');
     while (pattern.data) {
         struct crier_slice segment = crier_slice_cut(&pattern, '/');
-        bool rest, braces = crier_slice_find(segment, '{') < segment.len ||
-                            crier_slice_find(segment, '}') < segment.len;
+        bool rest;
         struct crier_slice name = segment_name(segment, &rest);
 
-        if (braces && (!name.len || crier_slice_find(name, '{') < name.len ||
-                       crier_slice_find(name, '}') < name.len))
+        if (name.data ? !name.len || has_brace(name) : has_brace(segment))
             return false;
-        if (crier_slice_find(segment, '?') < segment.len ||
-            crier_slice_find(segment, '#') < segment.len || (rest && pattern.data))
+        if (name.data && has_name(site->pattern, segment.data, name))
+            return false;
+        if (rest && (pattern.data || is_mount(site)))
             return false;
         site->literals += !name.data;
         site->open = site->open || rest;
@@ -243,12 +280,14 @@ int crier_sites_add(struct crier_sites *sites, const struct crier_site *wish)
     struct crier_site checked = *wish, *site;
     char *at;
 
+    if (!wish->pattern.len || wish->pattern.data[0] != '/')
+        return -EINVAL;
     checked.literals = 0;
-    checked.open = wish->kind == CRIER_SITE_EVENTS || wish->kind == CRIER_SITE_ADMIN;
+    checked.open = is_mount(wish);
     /* A mount at "/" is at the very top. */
     if (checked.open && crier_slice_ends(checked.pattern, CRIER_SLICE("/")))
         checked.pattern.len--;
-    if (!checked.pattern.data || !method_is_valid(checked.method) || !pattern_read(&checked))
+    if (!method_is_valid(checked.method) || !pattern_read(&checked))
         return -EINVAL;
     if (exists(sites, &checked))
         return -EEXIST;

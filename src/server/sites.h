@@ -63,8 +63,10 @@ const struct crier_site *crier_sites_find(const struct crier_sites *,
 void crier_sites_methods(const struct crier_sites *,
                          struct crier_slice path,
                          struct crier_buf *methods);
-/* The raw text that "{name}" or "{name...}" of the site's pattern stands for in path; NULL data:
- * there is no such name. */
+/* Has any handler this method? */
+bool crier_sites_take(const struct crier_sites *, struct crier_slice method);
+/* The raw text that "{name}" or "{name...}" of the site's pattern stands for in path; NULL
+ * data: there is no such name. */
 struct crier_slice
 crier_site_param(const struct crier_site *, struct crier_slice path, struct crier_slice name);
 

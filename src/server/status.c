@@ -122,7 +122,7 @@ static struct crier_slice names_get(const struct names *names, size_t i)
 {
     size_t from = i ? names->ends[i - 1] : 0;
 
-    return (struct crier_slice){names->text.data + from, names->ends[i] - from};
+    return crier_slice_sub(crier_buf_slice(&names->text), from, names->ends[i] - from);
 }
 
 static int read_topics_wish(struct crier_exchange *ex,
@@ -194,9 +194,10 @@ void crier_status_topics(struct crier_exchange *ex)
     crier_buf_init(&body, server->mem);
     crier_journal_topics(channel->hub->journal, prefix, after, names_add_info, held);
     crier_presence_topics(channel->presence, prefix, after, names_add_topic, followed);
-    write_topics(channel, &body, held, followed, limit);
     if (held->text.failed || followed->text.failed)
         body.failed = true;
+    else
+        write_topics(channel, &body, held, followed, limit);
     answer_json(ex, 200, &body);
     crier_buf_deinit(&held->text);
     crier_buf_deinit(&followed->text);

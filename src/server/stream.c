@@ -5,9 +5,10 @@
  *   opened    its request is understood; it waits in its outlet's `joining` (its exchange and
  *             wish stand in `opening`)
  *   joined    in step 3 of a tick, right after the worker has read the journal: its start is
- *             located once, and as soon as the worker has read up to it, head and opening
- *             leave in one write and the fan-out takes it. No event can fall between
- *             "replayed" and "live": both are read at the worker's cursor
+ *             located once (a private one's already when it begins to follow, so that it gets
+ *             what its own callback publishes next), and as soon as the worker has read up to
+ *             it, head and opening leave in one write and the fan-out takes it. No event can
+ *             fall between "replayed" and "live": both are read at the worker's cursor
  *   running   the fan-out sends; heartbeats go out when nothing else did
  *   finished  the farewell, as soon as no event is half sent; the connection closes
  *
@@ -30,6 +31,7 @@ static struct crier_opening *opening_new(const struct crier_mem *mem,
     if (!o)
         return NULL;
     *o = *wish;
+    crier_list_init(&o->node);
     text = (char *)(o + 1);
     if (wish->requested.len)
         memcpy(text, wish->requested.data, wish->requested.len);
@@ -54,6 +56,7 @@ static void opening_free(struct crier_stream *s)
 
     if (!s->opening)
         return;
+    crier_list_remove(&s->opening->node);
     crier_subscription_free(s->opening->subscription);
     crier_mem_free(mem, s->opening->start.picks);
     if (s->opening->exchange)
@@ -70,14 +73,14 @@ struct crier_stream *crier_stream_new(struct crier_conn *conn, struct crier_dres
     if (!s)
         return NULL;
     s->conn = conn;
-    s->dress = dress;
+    s->form = (uint8_t)dress.form;
+    s->chunked = dress.chunked;
     s->heartbeat_ms = (uint32_t)config->heartbeat_ms;
     /* Up to a tenth sooner: what came together does not go together. */
     if (config->max_age_ms)
         s->expires_ms = worker->now.boot_ms + config->max_age_ms -
                         crier_rng_between(&worker->rng, 0, config->max_age_ms / 10);
     crier_list_init(&s->follower.node);
-    crier_list_init(&s->join_node);
     crier_list_push_back(&conn->streams, &s->conn_node);
     crier_stat_add(&worker->stats.streams_opened, 1);
     crier_stat_add(&worker->stats.streams, 1);
@@ -92,7 +95,8 @@ int crier_stream_follow_outlet(struct crier_stream *s,
     if (!s->opening)
         return -ENOMEM;
     s->outlet = outlet;
-    crier_list_push_back(&outlet->joining, &s->join_node);
+    s->opening->stream = s;
+    crier_list_push_back(&outlet->joining, &s->opening->node);
     return 0;
 }
 
@@ -165,12 +169,13 @@ static void write_opening(struct crier_stream *s, const struct crier_start *star
     struct crier_opening *o = s->opening;
 
     if (o->exchange)
-        crier_stream_write_head(o->exchange, &(struct crier_stream_head){.status = 200,
-                                                                         .dress = s->dress,
-                                                                         .start = start,
-                                                                         .resume = o->resume});
-    crier_notice_opening(&s->conn->out, s->dress, o->exchange ? draw_retry(s) : 0, o->connected,
-                         start, o->requested, o->resume, worker->now.wall_ms);
+        crier_stream_write_head(o->exchange,
+                                &(struct crier_stream_head){.status = 200,
+                                                            .dress = crier_stream_dress(s),
+                                                            .start = start,
+                                                            .resume = o->resume});
+    crier_notice_opening(&s->conn->out, crier_stream_dress(s), o->exchange ? draw_retry(s) : 0,
+                         o->connected, start, o->requested, o->resume, worker->now.wall_ms);
     if (start->gap)
         crier_stat_add(&worker->stats.gaps, 1);
 }
@@ -191,7 +196,7 @@ static void joined(struct crier_stream *s)
 
 /* Where it starts is asked once: under steady load the journal's end is always a little ahead
  * of the worker. */
-static int locate(struct crier_stream *s)
+int crier_stream_locate(struct crier_stream *s)
 {
     struct crier_opening *o = s->opening;
     int r;
@@ -229,7 +234,7 @@ static int join_fanout(struct crier_stream *s)
 bool crier_stream_join(struct crier_stream *s)
 {
     if (s->conn->state == CRIER_CONN_STREAMING) {
-        if (locate(s) < 0) {
+        if (crier_stream_locate(s) < 0) {
             crier_conn_doom(s->conn, CRIER_END_MEMORY);
         } else {
             /* Another worker may have served it an event that this one has not read yet. */
@@ -239,7 +244,8 @@ bool crier_stream_join(struct crier_stream *s)
                 crier_conn_doom(s->conn, CRIER_END_MEMORY);
         }
     }
-    crier_list_remove(&s->join_node);
+    if (s->opening)
+        crier_list_remove(&s->opening->node); /* it could not */
     return true;
 }
 
@@ -301,9 +307,10 @@ static void write_farewell(struct crier_stream *s)
     const struct crier_config *config = crier_stream_worker(s)->server->config;
     bool finished = s->why == CRIER_CLOSE_FINISHED;
 
-    if (s->why == CRIER_CLOSE_STOPPED && config->bye && s->dress.form != CRIER_FORM_NDJSON)
-        crier_notice_frame(&s->conn->out, s->dress, crier_encoded_bytes(config->bye));
-    crier_notice_end(&s->conn->out, s->dress,
+    if (s->why == CRIER_CLOSE_STOPPED && config->bye && s->form != CRIER_FORM_NDJSON)
+        crier_notice_frame(&s->conn->out, crier_stream_dress(s),
+                           crier_encoded_bytes(config->bye));
+    crier_notice_end(&s->conn->out, crier_stream_dress(s),
                      finished     ? 0
                      : s->private ? s->private->retry_ms
                                   : draw_retry(s));
@@ -321,7 +328,6 @@ static bool end_following(struct crier_stream *s, bool hurry)
     if (s->opening && !s->private)
         return false;
     if (s->opening) {
-        crier_list_remove(&s->join_node);
         opening_free(s);
     }
     if (s->follower.state == CRIER_FOLLOWER_OUT)
@@ -381,7 +387,7 @@ void crier_stream_tick(struct crier_stream *s)
         return;
     if (conn->progress_ms + s->heartbeat_ms > worker->now.boot_ms || !crier_stream_between(s))
         return;
-    crier_notice_heartbeat(&conn->out, s->dress);
+    crier_notice_heartbeat(&conn->out, crier_stream_dress(s));
     crier_stat_add(&worker->stats.heartbeats, 1);
     crier_conn_flush(conn);
 }
@@ -412,7 +418,6 @@ void crier_stream_free(struct crier_stream *s)
     struct crier_worker *worker = crier_stream_worker(s);
 
     crier_list_remove(&s->conn_node);
-    crier_list_remove(&s->join_node);
     if (s->outlet) {
         crier_presence_leave(s->outlet->channel->presence, s->presence);
         crier_fanout_leave(s->outlet->fanout, &s->follower);

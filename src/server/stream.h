@@ -15,20 +15,22 @@ struct crier_stream {
     struct crier_follower follower;
     struct crier_conn *conn;
     struct crier_list conn_node;
-    struct crier_list join_node; /* in the worker's joining, or alone */
     struct crier_outlet *outlet; /* whose events it carries; NULL: none */
     struct crier_presence_entry *presence;
     struct crier_opening *opening; /* NULL once it has joined */
     struct crier_private *private; /* NULL: a mounted hub's */
     uint64_t expires_ms;           /* boot clock; 0: never */
     uint32_t heartbeat_ms;         /* 0: none */
-    struct crier_dress dress;
+    uint8_t form;                  /* enum crier_form */
+    bool chunked;
     bool ending; /* the farewell is written */
     uint8_t why; /* enum crier_close, once it is to end */
 };
 
 /* What is only needed until the stream has joined. */
 struct crier_opening {
+    struct crier_list node; /* in its outlet's joining, or alone */
+    struct crier_stream *stream;
     struct crier_subscription *subscription;
     struct crier_since since;
     struct crier_slice requested;    /* the last id as it was sent; bytes follow this struct */
@@ -42,6 +44,11 @@ struct crier_opening {
 static inline struct crier_worker *crier_stream_worker(const struct crier_stream *s)
 {
     return s->conn->worker;
+}
+
+static inline struct crier_dress crier_stream_dress(const struct crier_stream *s)
+{
+    return (struct crier_dress){(enum crier_form)s->form, s->chunked};
 }
 
 static inline const struct crier_mem *crier_stream_mem(const struct crier_stream *s)
@@ -65,6 +72,8 @@ void crier_stream_begin(struct crier_exchange *,
                         struct crier_subscription *,
                         const struct crier_opening *,
                         uint32_t heartbeat_ms);
+/* Asks, once, where one in `joining` starts. 0, -ENOMEM (join asks again). */
+int crier_stream_locate(struct crier_stream *);
 /* Step 3, for one in `joining`: true when it has left the queue. */
 bool crier_stream_join(struct crier_stream *);
 struct crier_stream_head {

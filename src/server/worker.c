@@ -138,21 +138,15 @@ int crier_worker_init(struct crier_worker *worker,
 {
     int r;
 
-    memset(worker, 0, sizeof(*worker));
-    worker->server = server;
     worker->index = index;
     worker->rng.state = seed;
     worker->now = crier_server_now(server);
-    worker->poller.fd = worker->wake.fd = -1;
+    worker->poller.fd = -1;
     crier_wheel_init(&worker->wheel, worker->now.boot_ms);
     crier_agenda_init(&worker->agenda, server->mem);
     crier_timer_init(&worker->accept_timer);
-    crier_timer_init(&worker->trim_timer);
+    crier_timer_init(&worker->age_timer);
     init_lists(worker);
-    r = crier_mail_init(&worker->mail, server->mem, &worker->wake, index,
-                        crier_rng_next(&worker->rng));
-    if (r < 0)
-        return r;
     worker->input = crier_mem_alloc(server->mem, CRIER_READ_BYTES);
     if (!worker->input)
         return -ENOMEM;
@@ -187,10 +181,10 @@ void crier_worker_close(struct crier_worker *worker)
 
 void crier_worker_deinit(struct crier_worker *worker)
 {
-    if (!worker->conns.next)
-        return;
     crier_worker_close(worker);
     crier_mail_deinit(&worker->mail);
+    if (!worker->conns.next)
+        return;
     crier_agenda_deinit(&worker->agenda);
     crier_wake_deinit(&worker->wake);
     worker->input = crier_mem_free(worker->server->mem, worker->input);
@@ -207,7 +201,11 @@ static void pause_accepting(struct crier_worker *worker, int error)
         worker->server->log, CRIER_LOG_WARNING, CRIER_LOG_KIND_ACCEPT, worker->now,
         "accept-failed", CRIER_LOG_TEXT("error", crier_slice_of(strerror(-error))),
         CRIER_LOG_TEXT(
-            "hint", CRIER_SLICE("raise the limit of open files, or lower --max-connections")));
+            "hint",
+            worker->server->config->library
+                ? CRIER_SLICE("raise the limit of open files, or lower the option "
+                              ".max_connections")
+                : CRIER_SLICE("raise the limit of open files, or lower --max-connections")));
     stop_accepting(worker);
     crier_wheel_set(&worker->wheel, &worker->accept_timer,
                     worker->now.boot_ms + ACCEPT_PAUSE_MS);
@@ -232,10 +230,11 @@ static void accept_from(struct crier_worker *worker, const struct crier_listener
 
 static bool is_listener(const struct crier_worker *worker, const void *owner)
 {
-    const struct crier_listener *l = owner;
-
-    return l >= worker->server->listeners &&
-           l < worker->server->listeners + worker->server->listener_count;
+    for (size_t i = 0; i < worker->server->listener_count; i++) {
+        if (owner == &worker->server->listeners[i])
+            return true;
+    }
+    return false;
 }
 
 static void read_signals(struct crier_worker *worker)
@@ -327,20 +326,20 @@ static bool fan_out(struct crier_worker *worker)
 
 /* ---- step 6 ----------------------------------------------------------------------------- */
 
-/* Retention by age, for all hubs, by the first worker. */
-static void trim_hubs(struct crier_worker *worker)
+/* Retention by age; the first worker that comes does it for all. */
+static void age_hubs(struct crier_worker *worker)
 {
     crier_list_for_each (node, &worker->outlets) {
         struct crier_outlet *outlet = CRIER_CONTAINER(node, struct crier_outlet, node);
 
-        crier_journal_trim(outlet->journal, outlet->now);
+        crier_hub_age(outlet->channel->hub, outlet->now);
     }
 }
 
-static void set_trim(struct crier_worker *worker)
+static void set_aging(struct crier_worker *worker)
 {
-    if (worker->index == 0 && !crier_list_empty(&worker->outlets) && !worker->trim_timer.due_ms)
-        crier_wheel_set(&worker->wheel, &worker->trim_timer, worker->now.boot_ms + HUBS_MS);
+    if (!crier_list_empty(&worker->outlets) && !worker->age_timer.due_ms)
+        crier_wheel_set(&worker->wheel, &worker->age_timer, worker->now.boot_ms + HUBS_MS);
 }
 
 static void expire(struct crier_worker *worker)
@@ -348,14 +347,14 @@ static void expire(struct crier_worker *worker)
     struct crier_timer *timer;
 
     while ((timer = crier_wheel_expire(&worker->wheel, worker->now.boot_ms)) != NULL) {
-        if (timer == &worker->trim_timer)
-            trim_hubs(worker);
+        if (timer == &worker->age_timer)
+            age_hubs(worker);
         else if (timer != &worker->accept_timer)
             crier_conn_timeout(CRIER_CONTAINER(timer, struct crier_conn, timer));
         else if (start_accepting(worker) < 0)
             pause_accepting(worker, -ENOMEM);
     }
-    set_trim(worker);
+    set_aging(worker);
     crier_private_expire(worker);
 }
 
@@ -509,7 +508,8 @@ static void sooner(int *timeout, int ms)
 
 int crier_worker_sleep_time(struct crier_worker *worker)
 {
-    uint64_t now = worker->now.boot_ms;
+    /* Not the tick's: a foreign loop, or a slow callback, may have taken its time since. */
+    uint64_t now = crier_server_now(worker->server).boot_ms;
     int timeout, private_timeout;
 
     if (worker->work_left || !crier_list_empty(&worker->ready) ||

@@ -32,13 +32,14 @@ struct crier_worker {
     struct crier_rng rng;
     struct crier_now now; /* of this tick */
     struct crier_list outlets;
-    struct crier_list conns;   /* all, in accept order */
-    struct crier_list ready;   /* connections with work that no descriptor will announce */
-    struct crier_list held;    /* publishing connections that wait for the journal */
-    struct crier_list doomed;  /* connections to free when nothing is using them */
+    struct crier_outlet *gathering; /* the one whose publisher has something, if one has */
+    struct crier_list conns;        /* all, in accept order */
+    struct crier_list ready;        /* connections with work that no descriptor will announce */
+    struct crier_list held;         /* publishing connections that wait for the journal */
+    struct crier_list doomed;       /* connections to free when nothing is using them */
     struct crier_list touched; /* private streams with bytes to send, or to be asked for some */
     struct crier_timer accept_timer; /* set while accepting is paused */
-    struct crier_timer trim_timer;   /* worker 0: hubs forget what is too old */
+    struct crier_timer age_timer;    /* hubs forget what is too old */
     size_t conn_count;
     size_t tick_bytes; /* read from publishers in this tick */
     uint32_t tick;

@@ -149,6 +149,16 @@ test('a wrong content type is the end', async (t) => {
   }
 });
 
+test('a stream that is compressed although nobody asked is the end, in words', async (t) => {
+  const server = await scripted(t, (connection) => connection.send(head({ more: 'Content-Encoding: gzip\r\n' })));
+  const follower = client(t, server.url);
+  const { over, reason } = await follower.over();
+  assert.deepEqual([over, reason], ['CRIER_OVER', 'the stream is compressed (gzip), which was not asked for']);
+  assert.deepEqual(follower.downs.map(({ down, status, again }) => [down, status, again]), [['refused', 200, false]]);
+  const plain = await scripted(t, (connection) => connection.send(head({ more: 'Content-Encoding: identity\r\n' }) + chunk(event('1', 'x'))));
+  await client(t, plain.url, ['--events', '1']).over();
+});
+
 test('on_down decides otherwise: back after 404, away after 503', async (t) => {
   const server = await scripted(t, (connection) => {
     if (connection.index < 2) connection.answer('404 Not Found');

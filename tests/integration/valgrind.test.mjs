@@ -4,52 +4,52 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { request } from './lib/crier.mjs';
-import { missing, plainExamples, startExample } from './lib/example.mjs';
+import { missing, plainExamples, startExample, watch } from './lib/example.mjs';
 import { Raw, requestBytes } from './lib/raw.mjs';
-import { follow, Stream } from './lib/sse.mjs';
+import { Stream } from './lib/sse.mjs';
 
 const valgrind = process.env.CRIER_VALGRIND ?? '/usr/bin/valgrind';
 const UNDER = [valgrind, '--leak-check=full', '--show-leak-kinds=definite,possible', '--errors-for-leak-kinds=definite,possible',
   '--error-exitcode=9', '-q'];
 const optional = new Set(['clock++', 'libev', 'libuv']);
 
-// Two streams, one of which leaves; the other one gets a first event.
-async function watch(example, path = '/events') {
-  const gone = await follow(example, path);
+// Two streams, one of which leaves; the other one gets the first event.
+async function two(example, path = '/events') {
+  const gone = await watch(null, example, path);
   await gone.opened();
   gone.close();
-  const stream = await follow(example, path);
+  const stream = await watch(null, example, path);
   await stream.until(1);
   return stream;
 }
 
 async function ask(example) {
-  const raw = await Raw.connect(example);
+  const raw = await Raw.connect(example, { allowHalfOpen: false });
   raw.send(requestBytes('POST', '/answer', {}, 'why?'));
   return new Stream(raw, await raw.readHead());
 }
 
 const uses = {
-  clock: watch,
-  'clock++': watch,
-  libuv: watch,
-  libev: watch,
-  progress: watch,
-  shutdown: watch,
+  clock: two,
+  'clock++': two,
+  libuv: two,
+  libev: two,
+  progress: two,
+  shutdown: two,
   async hub(example) {
-    const stream = await watch(example);
+    const stream = await two(example);
     await request(example, '/events?event=note', { body: 'x' });
     await stream.when(() => stream.events.some((event) => event.type === 'note'), 'the note');
     return stream;
   },
   async hub20(example) {
-    const stream = await watch(example, '/events/news?since=earliest');
+    const stream = await two(example, '/events/news?since=earliest');
     await request(example, '/events/news', { body: 'x' });
     await stream.until(2);
     return stream;
   },
   async router(example) {
-    const stream = await follow(example, '/rooms/a/events');
+    const stream = await watch(null, example, '/rooms/a/events');
     await request(example, '/rooms/a', { body: 'x' });
     await request(example, '/rooms/a', { method: 'PUT', body: 'x' });
     await request(example, '/files/a/b');
@@ -58,7 +58,7 @@ const uses = {
     return stream;
   },
   async embed(example) {
-    const stream = await follow(example, '/events');
+    const stream = await watch(null, example, '/events');
     await stream.opened();
     example.child.stdin.end('typed');
     await stream.until(1);
@@ -83,4 +83,15 @@ describe('under valgrind', { skip: existsSync(valgrind) ? false : `${valgrind} i
       await stream.end();
     });
   }
+
+  test('follow is clean', { timeout: 120_000 }, async (t) => {
+    const hub = await startExample(t, 'hub20', [], { folder: plainExamples });
+    const url = `${hub.url}/events/news?since=earliest`;
+    const follow = await startExample(t, 'follow', [], { folder: plainExamples, under: UNDER, argument: url });
+    await follow.when(() => /we are open/.test(follow.output), 'what was published before');
+    await request(hub, '/events/news', { body: 'and after' });
+    await follow.when(() => /and after/.test(follow.output), 'what was published after');
+    await follow.stop();
+    assert.doesNotMatch(follow.output, /^==\d+==/m);
+  });
 });

@@ -45,7 +45,7 @@ const wrong = [
   [['sub', '--json=1', 'x'], {}, /--json takes no value/],
   [['sub', '--timeout', '5', 'x'], {}, /--timeout 5: .*unit/],
   [['sub', '--backoff', '9s..1s', 'x'], {}, /--backoff 9s\.\.1s: the first duration/],
-  [['sub', '-u', 'https://example.org', 'x'], {}, /https is not built in yet/],
+  [['sub', '-u', 'ftp://example.org', 'x'], {}, /must begin with http:\/\/ or https:\/\//],
   [['sub', '-u', 'localhost:8080', 'x'], {}, /must begin with http:\/\//],
   [['sub', 'x'], { CRIER_URL: 'http://user:secret@localhost' }, /must not hold a user name/],
   [['sub', 'a//b'], {}, /a\/\/b: /],

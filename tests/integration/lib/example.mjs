@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { plainEnvironment, root } from './crier.mjs';
+import { follow } from './sse.mjs';
 import { Bell } from './wait.mjs';
 
 function firstOf(...folders) {
@@ -88,10 +89,11 @@ class Example {
   }
 }
 
-// Starts it and waits until it listens. under: a command that runs it (valgrind). t: a test that ends it.
+// Starts it and waits until it listens. under: a command that runs it (valgrind). argument: the first one, for a program
+// that takes no port and does not listen. t: a test that ends it.
 export async function startExample(t, name, args = [], { folder = examples, cwd = folder, port = 0, under = [],
-  expectExit = false } = {}) {
-  const command = [...under, `${folder}/${name}`, String(port), ...args.map(String)];
+  argument, expectExit = false } = {}) {
+  const command = [...under, `${folder}/${name}`, argument ?? String(port), ...args.map(String)];
   const child = spawn(command[0], command.slice(1), { cwd, env: plainEnvironment() });
   const example = new Example(name, child);
   if (expectExit) {
@@ -102,6 +104,11 @@ export async function startExample(t, name, args = [], { folder = examples, cwd 
   t?.after?.(async () => {
     if (!example.exit) await example.stop();
   });
-  await example.when(() => example.port, 'it listened');
+  if (argument === undefined) await example.when(() => example.port, 'it listened');
   return example;
+}
+
+// Follows as browsers do: they close their side when the stream has ended. (A client that does not is waited for.)
+export function watch(t, example, path = '/events', options = {}) {
+  return follow(example, path, { t, allowHalfOpen: false, ...options });
 }

@@ -87,11 +87,14 @@ static const struct {
     {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 404 Not "
      "Found\r\nContent-Length: 1\r\n\r\nx",
      "404|Content-Length=1>x."},
+    {"HTTP/1.1 199 X\r\nTransfer-Encoding: chunked\r\n\r\nHTTP/1.1 204 No\r\n\r\n", "204>."},
     {"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", "?"},
     {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", "200|Content-Length=9>hello!"},
     {"HTTP/1.1 200 OK\r\nLast-Event-ID: \xc3\xbc\r\nContent-Length: 0\r\n\r\n",
      "200|Last-Event-ID=\xc3\xbc|Content-Length=0>."},
     {"SSH-2.0-x\r\n", "?"},
+    /* llhttp takes it for a final answer, and for an interim one it has a body. */
+    {"HTTP/1.1 001 None\r\n\r\nbody", "?"},
     {"HTTP/1.1 2", "!"},
     {"", "!"},
 };
@@ -169,6 +172,46 @@ static void test_bounds(void **state)
     }
 }
 
+/* What is not counted as a header has its bound too: the status line, and answers before the
+ * answer. */
+static void test_endless(void **state)
+{
+    const struct crier_slice parts[] = {CRIER_SLICE("x"),
+                                        CRIER_SLICE("HTTP/1.1 100 Continue\r\n\r\n")};
+    const char *const starts[] = {"HTTP/1.1 200 ", ""};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct crier_reply_reader *reader;
+        struct heard h = {.ended = false};
+        size_t fed = 0;
+        int r;
+
+        assert_int_equal(crier_reply_reader_new(&crier_mem_libc, &reader), 0);
+        assert_int_equal(feed(reader, &h, crier_slice_of(starts[i])), 0);
+        while ((r = feed(reader, &h, parts[i])) == 0 && fed < 300000)
+            fed += parts[i].len;
+        assert_int_equal(r, -EPROTO);
+        assert_string_equal(crier_reply_fault(reader), "the head of the answer does not end");
+        crier_reply_reader_free(reader);
+    }
+}
+
+/* Values are followed by a NUL, whatever came after them. */
+static void test_values(void **state)
+{
+    struct crier_slice text =
+        CRIER_SLICE("HTTP/1.1 200 OK\r\nA:  b c \t \r\nB:\r\nC: d\r\n\r\n");
+    struct crier_reply_reader *reader;
+    struct crier_reply_item item;
+
+    assert_int_equal(crier_reply_reader_new(&crier_mem_libc, &reader), 0);
+    assert_int_equal(crier_reply_next(reader, &text, &item), 0);
+    assert_string_equal(crier_reply_header(item.reply, CRIER_SLICE("a")).data, "b c");
+    assert_string_equal(crier_reply_header(item.reply, CRIER_SLICE("b")).data, "");
+    assert_string_equal(crier_reply_header(item.reply, CRIER_SLICE("c")).data, "d");
+    crier_reply_reader_free(reader);
+}
+
 static int run_whole(const struct crier_mem *mem, void *ctx)
 {
     struct crier_slice text = CRIER_SLICE(
@@ -207,6 +250,7 @@ static void test_header(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_endless),     cmocka_unit_test(test_values),
         cmocka_unit_test(test_every_split), cmocka_unit_test(test_end_is_prompt),
         cmocka_unit_test(test_bounds),      cmocka_unit_test(test_memory),
         cmocka_unit_test(test_header),

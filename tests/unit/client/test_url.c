@@ -129,6 +129,28 @@ static void test_resolve(void **state)
     }
 }
 
+/* What names no scheme keeps that of its base. */
+static void test_resolve_secure(void **state)
+{
+    static const struct {
+        const char *reference, *result;
+    } rows[] = {
+        {"//g/h", "https://g/h"},
+        {"/g", "https://a:8443/g"},
+        {"http://g", "http://g"},
+    };
+    struct crier_url base = url_of("https://a:8443/b");
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct crier_buf buf;
+
+        crier_buf_init(&buf, &crier_mem_libc);
+        crier_url_resolve(&buf, &base, crier_slice_of(rows[i].reference));
+        assert_slice_equal(crier_buf_slice(&buf), crier_slice_of(rows[i].result));
+        crier_buf_deinit(&buf);
+    }
+}
+
 static int run_resolve(const struct crier_mem *mem, void *ctx)
 {
     struct crier_url base = url_of("http://a:81/b/c/d");
@@ -162,6 +184,9 @@ static void test_same_origin(void **state)
         {"http://a", "http://a.b", false},
         {"http://[::1]", "http://[::1]/x", true},
         {"http://127.0.0.1", "http://localhost", false},
+        {"http://a", "https://a", false},
+        {"http://a:443", "https://a", false},
+        {"https://a", "https://a:443/b", true},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -177,7 +202,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parts),       cmocka_unit_test(test_faults),
         cmocka_unit_test(test_resolve),     cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_same_origin),
+        cmocka_unit_test(test_same_origin), cmocka_unit_test(test_resolve_secure),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

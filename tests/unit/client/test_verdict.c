@@ -26,8 +26,11 @@ static void test_every_status(void **state)
         if (retry)
             expected = CRIER_VERDICT_RETRY;
         assert_int_equal(crier_verdict_of(status, STREAM, CRIER_SLICE("/x")), expected);
-        if (redirect)
+        if (redirect) {
             assert_int_equal(crier_verdict_of(status, STREAM, none), CRIER_VERDICT_STOP);
+            assert_int_equal(crier_verdict_of(status, STREAM, CRIER_SLICE("")),
+                             CRIER_VERDICT_STOP);
+        }
     }
 }
 

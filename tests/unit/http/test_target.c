@@ -297,13 +297,38 @@ static void test_no_memory(void **state)
     assert_true(test_mem_torture(run_decode, NULL) >= 2);
 }
 
+/* As browsers decode: what is no escape stands for itself, and nothing is read past the end. */
+static void test_percent_next(void **state)
+{
+    static const struct {
+        struct crier_slice raw, text;
+    } rows[] = {
+        {{"", 0}, {"", 0}},       {{"a+b", 3}, {"a+b", 3}},         {{"%41%4a", 6}, {"AJ", 2}},
+        {{"%", 1}, {"%", 1}},     {{"%4", 2}, {"%4", 2}},           {{"%zz%", 4}, {"%zz%", 4}},
+        {{"%%41", 4}, {"%A", 2}}, {{"%C3%a9", 6}, {"\xc3\xa9", 2}}, {{"x%00y", 5}, {"x\0y", 3}},
+    };
+    struct test_guard guard;
+
+    test_guard_init(&guard, 16);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct crier_slice rest = test_guard_put(&guard, rows[i].raw);
+        char text[16];
+        size_t len = 0;
+
+        while (rest.len)
+            text[len++] = crier_percent_next(&rest);
+        assert_slice_equal(((struct crier_slice){text, len}), rows[i].text);
+    }
+    test_guard_deinit(&guard);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_decode),        cmocka_unit_test(test_encode),
-        cmocka_unit_test(test_query),         cmocka_unit_test(test_authority),
-        cmocka_unit_test(test_authority_nul), cmocka_unit_test(test_origin),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_percent_next), cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_encode),       cmocka_unit_test(test_query),
+        cmocka_unit_test(test_authority),    cmocka_unit_test(test_authority_nul),
+        cmocka_unit_test(test_origin),       cmocka_unit_test(test_no_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,6 +102,8 @@ static void refusals(void **state)
     REFUSED(CRIER_EINVAL, key, (struct crier_slice){long_key, 129});
     assert_int_equal(crier_hub_publish(hub, NULL, &(struct crier_event){.flags = 0}, NULL),
                      CRIER_EINVAL);
+    assert_int_equal(crier_hub_publish(hub, "a", NULL, NULL), CRIER_EINVAL);
+    assert_int_equal(crier_hub_publish_with(hub, NULL, NULL), CRIER_EINVAL);
     assert_int_equal(crier_hub_publishf(hub, "a", "crier:x", "x"), CRIER_EINVAL);
     assert_int_equal(crier_hub_publishf(hub, "a", NULL, "%s", "\xff"), CRIER_EILSEQ);
     crier_hub_free(hub);
