@@ -361,7 +361,8 @@ enum crier_close {
     CRIER_CLOSE_STALLED = 3,  /**< it took nothing for stall_timeout_ms */
     CRIER_CLOSE_STOPPED = 4,  /**< the server stops */
     CRIER_CLOSE_EXPIRED = 5,  /**< it was older than max_age_ms */
-    CRIER_CLOSE_ERROR = 6,    /**< memory was out, or it could not be opened */
+    CRIER_CLOSE_ERROR = 6,    /**< memory was out, it could not be opened, its pull failed, or
+                                   the hub's history lost an event that was half sent */
 };
 
 /** "finished", "peer", … Static text. Any thread. */
@@ -396,8 +397,8 @@ crier_stream_open_with(struct crier_request *request,
 
 /**
  * Queues an event; it leaves when the peer takes it. *Copies*.
- * @return 0; CRIER_FULL: queue_bytes are waiting already, nothing was queued (an event alone in
- *         the queue always fits); CRIER_EINVAL: CR, LF or NUL in type or id; CRIER_GONE: it is
+ * @return 0; CRIER_FULL: more than queue_bytes would wait, nothing was queued (an event alone
+ *         in the queue always fits); CRIER_EINVAL: CR, LF or NUL in type or id; CRIER_GONE: it is
  *         finished or closed; CRIER_ENOMEM, also for stream NULL
  */
 CRIER_API int crier_stream_send(struct crier_stream *stream, const struct crier_event *event);
@@ -448,10 +449,10 @@ struct crier_follow_options {
 /**
  * From now on the stream carries the hub's events for this selector too: those after the
  * request's last event id, then live ones; none lost, none twice, however slow the peer. What
- * is sent beside them goes out between events, without an id. The stream keeps the hub. Once
- * for a stream.
- * @return 0; CRIER_EINVAL: a bad selector or since; CRIER_EBUSY: it follows already;
- *         CRIER_GONE; CRIER_ENOMEM
+ * is sent beside them goes out between events, without its id, and without its type if it has
+ * no data. The stream keeps the hub. Once for a stream.
+ * @return 0; CRIER_EINVAL: no selector, a bad one, or a bad since; CRIER_E2BIG: too many
+ *         selectors or types; CRIER_EBUSY: it follows already; CRIER_GONE; CRIER_ENOMEM
  */
 CRIER_API int
 crier_stream_follow(struct crier_stream *stream, struct crier_hub *hub, const char *selector);
@@ -461,8 +462,8 @@ CRIER_API int crier_stream_follow_with(struct crier_stream *stream,
                                        const struct crier_follow_options *options);
 
 /**
- * A clean end, after all that is queued. Timers and pull end at once; on_close comes when all
- * is sent. Called again: nothing.
+ * A clean end, after all that is queued or was posted. Timers and pull end at once; on_close
+ * comes when all is sent. Called again: nothing.
  * @return 0; CRIER_GONE: it is closed; CRIER_ENOMEM: stream is NULL
  */
 CRIER_API int crier_stream_finish(struct crier_stream *stream);
@@ -471,8 +472,8 @@ CRIER_API int crier_stream_finish(struct crier_stream *stream);
 CRIER_API struct crier_ref crier_stream_ref(struct crier_stream *stream);
 /**
  * Sends an event on a stream from any thread. *Copies*.
- * @return 0: the stream's worker will queue it; CRIER_GONE: the stream has ended; CRIER_FULL:
- *         its queue_bytes are waiting; CRIER_EINVAL; CRIER_ENOMEM, also for server NULL
+ * @return 0: the stream's worker will queue it; CRIER_GONE: the stream has ended, or was told
+ *         to; CRIER_FULL: more than its queue_bytes would wait; CRIER_EINVAL; CRIER_ENOMEM, also for server NULL
  */
 CRIER_API int crier_server_post(struct crier_server *server,
                                 struct crier_ref ref,

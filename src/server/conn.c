@@ -180,6 +180,29 @@ static bool conn_awaits_program(const struct crier_conn *conn)
     return conn->exchange && conn->exchange->later;
 }
 
+static uint64_t conn_stall_due(const struct crier_conn *conn)
+{
+    return conn->blocked ? conn->progress_ms + conn->worker->server->config->stall_timeout_ms
+                         : UINT64_MAX;
+}
+
+static uint64_t conn_due_streaming(const struct crier_conn *conn)
+{
+    uint64_t due = conn_stall_due(conn);
+
+    crier_list_for_each (node, &conn->streams) {
+        const struct crier_stream *s = CRIER_CONTAINER(node, struct crier_stream, conn_node);
+        uint64_t heartbeat = conn->progress_ms + s->heartbeat_ms;
+
+        if (!conn->blocked && s->heartbeat_ms && heartbeat < due)
+            due = heartbeat;
+        /* One that was told to end is told again only when its peer goes on. */
+        if (s->expires_ms && s->expires_ms < due && !(conn->blocked && s->why))
+            due = s->expires_ms;
+    }
+    return due;
+}
+
 /* When is this connection's patience over, in the state it is in? */
 static uint64_t conn_due(const struct crier_conn *conn)
 {
@@ -198,22 +221,8 @@ static uint64_t conn_due(const struct crier_conn *conn)
         if (conn->first_done && !conn_in_request(conn))
             return conn->since_ms + config->idle_timeout_ms;
         return conn->since_ms + config->head_timeout_ms;
-    case CRIER_CONN_STREAMING: {
-        uint64_t due = UINT64_MAX;
-
-        if (conn->blocked)
-            return conn->progress_ms + config->stall_timeout_ms;
-        crier_list_for_each (node, &conn->streams) {
-            const struct crier_stream *s =
-                CRIER_CONTAINER(node, struct crier_stream, conn_node);
-
-            if (s->heartbeat_ms && conn->progress_ms + s->heartbeat_ms < due)
-                due = conn->progress_ms + s->heartbeat_ms;
-            if (s->expires_ms && s->expires_ms < due)
-                due = s->expires_ms;
-        }
-        return due;
-    }
+    case CRIER_CONN_STREAMING:
+        return conn_due_streaming(conn);
     case CRIER_CONN_CLOSING:
         return conn->progress_ms + config->stall_timeout_ms;
     case CRIER_CONN_LINGERING:
@@ -273,7 +282,7 @@ void crier_conn_timeout(struct crier_conn *conn)
         conn_timeout_reading(conn);
         break;
     case CRIER_CONN_STREAMING:
-        if (conn->blocked) {
+        if (conn_stall_due(conn) <= conn_now(conn).boot_ms) {
             crier_stat_add(&conn->worker->stats.stalled, 1);
             crier_conn_doom(conn, CRIER_END_STALLED);
             break;
@@ -581,8 +590,9 @@ void crier_conn_work(struct crier_conn *conn)
         conn_linger(conn);
     if (conn->out_at < conn->out.len && conn->state != CRIER_CONN_STREAMING)
         crier_conn_flush(conn);
-    /* The end came together with the request for a stream: it will not be announced again. */
-    if (conn->state == CRIER_CONN_STREAMING && conn->leaving)
+    /* The end came together with the request for a stream, or for what a program puts off: it
+     * will not be announced again. */
+    if ((conn->state == CRIER_CONN_STREAMING || conn_awaits_program(conn)) && conn->leaving)
         crier_conn_doom(conn, CRIER_END_PEER);
 }
 
@@ -601,8 +611,6 @@ static void conn_ready_streaming(struct crier_conn *conn, unsigned ready)
         return;
     conn->blocked = false;
     crier_conn_flush(conn);
-    if (conn->state != CRIER_CONN_STREAMING || !crier_conn_sent(conn))
-        return;
     crier_list_for_each_safe (node, &conn->streams) {
         if (conn->state == CRIER_CONN_STREAMING)
             crier_stream_writable(CRIER_CONTAINER(node, struct crier_stream, conn_node));

@@ -31,6 +31,7 @@
 #include <assert.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -56,6 +57,8 @@ struct crier_log {
     int fd; /* -1: none */
     void (*hand)(void *ctx, enum crier_log_level level, struct crier_slice line);
     void *hand_ctx;
+    _Atomic(pthread_t) hander; /* while handing: who runs `hand` */
+    _Atomic bool handing;
     pthread_mutex_t mutex; /* of all below */
     struct log_bucket buckets[CRIER_LOG_KIND_COUNT];
     struct crier_buf line; /* LINE_MOST bytes, never grows */
@@ -304,9 +307,19 @@ log_hand_over(struct crier_log *log, enum crier_log_level level, struct log_buck
     log_finish(log, bucket);
     crier_buf_byte(&log->line, '\0');
     assert(crier_buf_error(&log->line) == 0 && log->line.len <= LINE_MOST);
+    bucket->suppressed = 0;
+    log->dropped = 0;
+    atomic_store(&log->hander, pthread_self());
+    atomic_store(&log->handing, true);
     log->hand(log->hand_ctx, level,
               crier_slice_sub(crier_buf_slice(&log->line), 0, log->line.len - 1));
-    bucket->suppressed = 0;
+    atomic_store(&log->handing, false);
+}
+
+bool crier_log_is_handing(struct crier_log *log)
+{
+    return atomic_load(&log->handing) &&
+           pthread_equal(atomic_load(&log->hander), pthread_self());
 }
 
 void crier_log_write(struct crier_log *log,
@@ -320,6 +333,11 @@ void crier_log_write(struct crier_log *log,
     assert(kind < CRIER_LOG_KIND_COUNT);
     if (!crier_log_enabled(log, level))
         return;
+    /* What a program's function does makes no lines: it would wait for itself. */
+    if (crier_log_is_handing(log)) {
+        log->dropped++;
+        return;
+    }
     pthread_mutex_lock(&log->mutex);
     if (log_admit(log, level, kind, now.boot_ms)) {
         log_line(log, level, now, event, fields, count);

@@ -43,6 +43,8 @@ struct crier_log *crier_log_free(struct crier_log *);
 void crier_log_hand(struct crier_log *,
                     void (*fn)(void *ctx, enum crier_log_level, struct crier_slice line),
                     void *ctx);
+/* Is this inside that function, on this thread? */
+bool crier_log_is_handing(struct crier_log *);
 bool crier_log_enabled(const struct crier_log *, enum crier_log_level);
 void crier_log_write(struct crier_log *,
                      enum crier_log_level,

@@ -114,6 +114,33 @@ void crier_mail_waiting(struct crier_mail *mail, struct crier_ref ref, size_t by
     pthread_mutex_unlock(&mail->mutex);
 }
 
+void crier_mail_close(struct crier_mail *mail, struct crier_ref ref)
+{
+    struct crier_slot *slot;
+
+    if (!ref.generation)
+        return;
+    pthread_mutex_lock(&mail->mutex);
+    slot = find(mail, ref);
+    if (slot)
+        slot->over = true;
+    pthread_mutex_unlock(&mail->mutex);
+}
+
+bool crier_mail_expects(struct crier_mail *mail, struct crier_ref ref)
+{
+    struct crier_slot *slot;
+    bool expects;
+
+    if (!ref.generation)
+        return false;
+    pthread_mutex_lock(&mail->mutex);
+    slot = find(mail, ref);
+    expects = slot && slot->letters > 0;
+    pthread_mutex_unlock(&mail->mutex);
+    return expects;
+}
+
 void crier_mail_take(struct crier_mail *mail, struct crier_list *ret_letters)
 {
     crier_list_init(ret_letters);
@@ -135,6 +162,7 @@ void *crier_mail_owner(struct crier_mail *mail, const struct crier_letter *lette
     pthread_mutex_lock(&mail->mutex);
     slot = find(mail, letter->ref);
     if (slot) {
+        slot->letters--;
         slot->posted -= letter_bytes(letter);
         owner = slot->owner;
     }
@@ -185,14 +213,15 @@ static int accept(struct crier_slot *slot, const struct crier_letter *letter)
         letter->kind == CRIER_LETTER_REPLY ? CRIER_TO_REQUEST : CRIER_TO_STREAM;
     size_t bytes = letter_bytes(letter);
 
-    if (!slot || slot->kind != kind || slot->answered)
+    if (!slot || slot->kind != kind || (slot->over && letter->kind != CRIER_LETTER_FINISH))
         return CRIER_GONE;
     /* One event alone always fits, as on the stream itself. */
     if (bytes && slot->posted + slot->waiting > 0 &&
         slot->posted + slot->waiting + bytes > slot->limit)
         return CRIER_FULL;
+    slot->letters++;
     slot->posted += bytes;
-    slot->answered = kind == CRIER_TO_REQUEST;
+    slot->over = slot->over || letter->kind != CRIER_LETTER_EVENT;
     return 0;
 }
 

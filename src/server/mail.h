@@ -45,8 +45,9 @@ struct crier_slot {
     uint64_t generation;
     void *owner;
     enum crier_addressee kind;
-    bool answered;  /* REQUEST: a reply is on its way */
-    size_t posted;  /* STREAM: bytes of its letters */
+    bool over;      /* takes no more: a reply is on its way, the stream is to end */
+    size_t letters; /* not yet read by the worker */
+    size_t posted;  /* STREAM: bytes of these */
     size_t waiting; /* STREAM: bytes it has not sent yet, as it told last */
     size_t limit;   /* STREAM: of both together */
     uint32_t next;  /* the next free place; 0: none */
@@ -83,6 +84,10 @@ int crier_mail_register(struct crier_mail *,
 void crier_mail_unregister(struct crier_mail *, struct crier_ref); /* zero is fine */
 /* A stream tells how much it has not sent yet. */
 void crier_mail_waiting(struct crier_mail *, struct crier_ref, size_t bytes);
+/* A stream is to end: from now on events for it are CRIER_GONE. Zero is fine. */
+void crier_mail_close(struct crier_mail *, struct crier_ref);
+/* Is a letter to it on its way? */
+bool crier_mail_expects(struct crier_mail *, struct crier_ref);
 /* All letters so far, in order. */
 void crier_mail_take(struct crier_mail *, struct crier_list *ret_letters);
 /* Whom a taken letter is for; NULL: gone. It is no more counted as posted. */

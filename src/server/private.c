@@ -186,11 +186,44 @@ size_t crier_stream_queued(const struct crier_stream *s)
 static int check_room(struct crier_stream *s, size_t bytes)
 {
     size_t queued = crier_stream_queued(s);
+    size_t frame = crier_stream_dress(s).chunked ? CRIER_FRAME_HEAD + CRIER_FRAME_TAIL : 0;
 
-    if (queued == 0 || queued + bytes <= s->private->queue_bytes)
+    if (queued == 0 || bytes == 0 || queued + bytes + frame <= s->private->queue_bytes)
         return 0;
     crier_stat_add(&crier_stream_worker(s)->stats.full, 1);
     return CRIER_FULL;
+}
+
+/* Beside a hub's events the reader's last id is the hub's, and the next event is not to find a
+ * type that another has left: without data a block has no end (crier/event.h). */
+static void append_beside(struct crier_buf *to, struct crier_slice bytes)
+{
+    bool whole = crier_slice_ends(bytes, CRIER_SLICE("\n\n"));
+
+    while (bytes.len > 0) {
+        size_t end = crier_slice_find(bytes, '\n') + 1;
+        struct crier_slice line = crier_slice_sub(bytes, 0, end);
+
+        if (!crier_slice_starts(line, CRIER_SLICE("id:")) &&
+            (whole || !crier_slice_starts(line, CRIER_SLICE("event:"))))
+            crier_buf_append(to, line);
+        bytes = crier_slice_sub(bytes, end, bytes.len);
+    }
+}
+
+static void append(struct crier_stream *s, struct crier_slice bytes)
+{
+    struct crier_buf *queue = &s->private->queue, beside;
+
+    if (!s->outlet) {
+        crier_notice_frame(queue, crier_stream_dress(s), bytes);
+        return;
+    }
+    crier_buf_init(&beside, crier_stream_mem(s));
+    append_beside(&beside, bytes);
+    crier_notice_frame(queue, crier_stream_dress(s), crier_buf_slice(&beside));
+    queue->failed = queue->failed || crier_buf_error(&beside) < 0;
+    crier_buf_deinit(&beside);
 }
 
 int crier_private_enqueue(struct crier_stream *s, struct crier_slice bytes)
@@ -198,14 +231,16 @@ int crier_private_enqueue(struct crier_stream *s, struct crier_slice bytes)
     struct crier_buf *queue = &s->private->queue;
     size_t before = queue->len;
 
-    if (s->private->dry)
+    if (s->private->dry || bytes.len == 0)
         return 0;
-    crier_notice_frame(queue, crier_stream_dress(s), bytes);
+    append(s, bytes);
     if (crier_buf_error(queue) < 0) {
         queue->len = before;
         queue->failed = false;
         return CRIER_ENOMEM;
     }
+    if (queue->len == before)
+        return 0;
     s->private->sent_any = true;
     crier_stat_add(&crier_stream_worker(s)->stats.sent, 1);
     crier_stat_add(&crier_stream_worker(s)->stats.sent_bytes, bytes.len);
@@ -263,7 +298,7 @@ int crier_stream_sendf(struct crier_stream *s, const char *type, const char *for
     return r;
 }
 
-/* The follower gives way at the end of its event, and goes on when the queue is out. */
+/* The follower gives way at the end of the event it is in, and goes on behind the queue. */
 static bool may_flush(struct crier_stream *s)
 {
     if (!s->outlet || s->opening || crier_follower_between_events(&s->follower))
@@ -272,10 +307,15 @@ static bool may_flush(struct crier_stream *s)
     return crier_follower_between_events(&s->follower);
 }
 
+/* While the peer does not take what went before, the queue stays where it is: the connection
+ * gives nothing of its memory back until all of it is sent. But for the last time before it
+ * joins a hub, whose opening is written there. */
 static void move_queue(struct crier_stream *s)
 {
     struct crier_buf *out = &s->conn->out, *queue = &s->private->queue;
 
+    if (s->conn->blocked && !s->opening)
+        return;
     if (crier_conn_sent(s->conn) && out->len == 0) {
         struct crier_buf empty = *out;
 
@@ -287,16 +327,33 @@ static void move_queue(struct crier_stream *s)
     crier_buf_deinit(queue);
 }
 
+/* Also while the peer does not take what was moved: then the hub's is next, however much the
+ * program sends. */
 static void go_on_following(struct crier_stream *s)
 {
-    if (s->outlet && !s->opening && !s->private->finishing && crier_conn_sent(s->conn))
-        crier_fanout_resume(s->outlet->fanout, &s->follower);
+    if (!s->outlet || s->opening || s->private->hurry || s->private->queue.len > 0 ||
+        !s->follower.finishing)
+        return;
+    crier_fanout_resume(s->outlet->fanout, &s->follower);
+    crier_stream_worker(s)->work_left = true; /* steps 3 to 5 of this tick are over */
+}
+
+void crier_private_tell(struct crier_stream *s)
+{
+    crier_mail_waiting(&crier_stream_worker(s)->mail, s->private->ref, crier_stream_queued(s));
+}
+
+bool crier_private_drained(const struct crier_stream *s)
+{
+    return s->private->queue.len == 0 &&
+           !crier_mail_expects(&crier_stream_worker(s)->mail, s->private->ref);
 }
 
 void crier_private_flush(struct crier_stream *s)
 {
     struct crier_private *p = s->private;
 
+    crier_private_tell(s);
     if (!crier_private_can_send(s) || (p->queue.len > 0 && !may_flush(s)))
         return;
     if (p->queue.len > 0)
@@ -308,8 +365,7 @@ void crier_private_flush(struct crier_stream *s)
     crier_conn_flush(s->conn);
     if (s->conn->state != CRIER_CONN_STREAMING)
         return;
-    if (p->ref.generation)
-        crier_mail_waiting(&crier_stream_worker(s)->mail, p->ref, crier_stream_queued(s));
+    crier_private_tell(s);
     go_on_following(s);
 }
 
@@ -326,7 +382,7 @@ static bool pump(struct crier_stream *s)
     if (s->conn->state != CRIER_CONN_STREAMING)
         return false;
     if (p->finishing)
-        crier_stream_end(s, (enum crier_close)s->why, true);
+        crier_stream_end(s, (enum crier_close)s->why, p->hurry);
     else if (crier_private_pull(s))
         return true;
     if (!crier_private_can_send(s) || s->conn->blocked)
@@ -364,9 +420,11 @@ void crier_private_finish(struct crier_stream *s, enum crier_close why)
     if (p->finishing)
         return;
     p->finishing = true;
+    p->hurry = why != CRIER_CLOSE_STOPPED;
     p->pull = NULL;
     s->why = (uint8_t)why;
     crier_agenda_clear(&crier_stream_worker(s)->agenda, &p->pull_alarm.appointment);
+    crier_mail_close(&crier_stream_worker(s)->mail, p->ref);
     crier_private_touch(s);
 }
 

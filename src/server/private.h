@@ -37,6 +37,7 @@ struct crier_private {
     struct crier_list timers;
     int (*pull)(struct crier_stream *stream, void *ctx);
     void *pull_ctx;
+    uint64_t pulls;                /* how often one was set: has it changed while it ran? */
     struct crier_alarm pull_alarm; /* set: it is not asked before */
     struct crier_ref ref;          /* generation 0: none was asked for */
     struct crier_buf last_id;      /* the request's */
@@ -44,6 +45,7 @@ struct crier_private {
     bool opened;                   /* the head is out */
     bool dry;                      /* a HEAD: nothing is ever sent */
     bool finishing;                /* nothing more is taken */
+    bool hurry;                    /* nor of the hub, but for an event that was begun */
     bool closed;                   /* on_close is being told */
     bool sent_any;                 /* while it is pulled: did it send something? */
 };
@@ -63,6 +65,10 @@ void crier_private_finish(struct crier_stream *, enum crier_close why);
 void crier_private_touch(struct crier_stream *);
 /* Moves what is queued to the connection, if no event of a hub is half sent. */
 void crier_private_flush(struct crier_stream *);
+/* Is everything that was taken, from other threads too, on its way out? */
+bool crier_private_drained(const struct crier_stream *);
+/* Tells other threads how much waits. */
+void crier_private_tell(struct crier_stream *);
 /* Frees the private part, and tells on_close. */
 void crier_private_free(struct crier_stream *, enum crier_close why);
 /* Asks for more while the peer takes it. true: it has more, and had its share of this tick. */

@@ -26,7 +26,7 @@ static int make_wish(struct crier_stream *s,
 }
 
 static int subscribe(struct crier_stream *s,
-                     struct crier_outlet *outlet,
+                     struct crier_hub *hub,
                      const struct crier_follow_options *o,
                      struct crier_subscription **ret)
 {
@@ -51,7 +51,7 @@ static int subscribe(struct crier_stream *s,
     }
     for (size_t i = 0; i < o->type_count; i++)
         types[i] = crier_slice_of(o->types[i]);
-    return crier_subscription_new(crier_stream_mem(s), outlet->journal, &wish, ret);
+    return crier_subscription_new(crier_stream_mem(s), hub->journal, &wish, ret);
 }
 
 static int start_following(struct crier_stream *s,
@@ -64,14 +64,14 @@ static int start_following(struct crier_stream *s,
     int r = make_wish(s, o, crier_hub_now(hub), &wish);
 
     if (r == 0)
-        r = crier_channel_of(crier_stream_worker(s)->server, hub, &channel);
+        r = subscribe(s, hub, o, &wish.subscription);
+    if (r != 0)
+        return r;
+    r = crier_channel_of(crier_stream_worker(s)->server, hub, &channel);
     if (r == 0)
         r = crier_outlet_of(crier_stream_worker(s), channel, &outlet);
     if (r == 0)
-        r = subscribe(s, outlet, o, &wish.subscription);
-    if (r != 0)
-        return r;
-    r = crier_stream_follow_outlet(s, outlet, &wish);
+        r = crier_stream_follow_outlet(s, outlet, &wish);
     if (r < 0) {
         crier_subscription_free(wish.subscription);
         return r;

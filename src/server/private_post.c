@@ -6,12 +6,16 @@ struct crier_ref crier_stream_ref(struct crier_stream *s)
 {
     struct crier_ref nothing = {0, 0};
 
-    if (!s || s->private->closed || s->private->dry)
+    if (!s || s->private->closed)
         return nothing;
-    if (!s->private->ref.generation &&
-        crier_mail_register(&crier_stream_worker(s)->mail, CRIER_TO_STREAM, s,
+    if (s->private->ref.generation)
+        return s->private->ref;
+    if (crier_mail_register(&crier_stream_worker(s)->mail, CRIER_TO_STREAM, s,
                             s->private->queue_bytes, &s->private->ref) < 0)
         return nothing;
+    crier_private_tell(s);
+    if (s->private->finishing)
+        crier_mail_close(&crier_stream_worker(s)->mail, s->private->ref);
     return s->private->ref;
 }
 
@@ -71,8 +75,10 @@ void crier_private_deliver(struct crier_stream *s, struct crier_letter *letter)
         (void)crier_stream_finish(s);
         return;
     }
-    /* It was let in when it was posted: it fits. */
-    if (crier_private_check(s) == 0 &&
-        crier_private_enqueue(s, crier_encoded_bytes(letter->encoded)) < 0)
+    /* It was let in when it was posted: it fits, and is sent although finish came since. */
+    if (s->ending || s->conn->state == CRIER_CONN_DOOMED)
+        return;
+    if (crier_private_enqueue(s, crier_encoded_bytes(letter->encoded)) < 0)
         crier_conn_doom(s->conn, CRIER_END_MEMORY);
+    crier_private_tell(s);
 }

@@ -75,6 +75,7 @@ static int start_workers(struct crier_server *server)
         if (r < 0)
             return crier_server_fail_errno(server, "cannot start a worker", r);
     }
+    atomic_store(&server->workers_made, server->worker_count);
     return 0;
 }
 
@@ -161,11 +162,13 @@ static struct crier_slice stop_reason(const struct crier_server *server)
 
 void crier_server_begin_drain(struct crier_server *server)
 {
-    uint64_t now = crier_server_now(server).boot_ms;
+    uint64_t now = crier_server_now(server).boot_ms, none = 0;
 
+    /* Before anybody can see the drain: to a worker that did not find it, time would be up. */
+    (void)atomic_compare_exchange_strong(&server->drain_until, &none,
+                                         now + server->config->drain_ms);
     if (atomic_exchange(&server->draining, true))
         return;
-    atomic_store(&server->drain_until, now + server->config->drain_ms);
     /* Said when it holds: who waits for this line meets draining answers only. */
     SERVER_LOG(server, CRIER_LOG_INFO, "draining",
                CRIER_LOG_TEXT("signal", stop_reason(server)),
@@ -203,16 +206,17 @@ struct crier_mail *crier_server_mail(struct crier_server *server, struct crier_r
 {
     uint32_t worker = crier_ref_worker(ref);
 
-    return server && ref.generation && worker < server->worker_count
+    return server && ref.generation && worker < atomic_load(&server->workers_made)
                ? &server->workers[worker].mail
                : NULL;
 }
 
 /* ---- running ---------------------------------------------------------------------------- */
 
+/* false: inside a callback. A line of the log may be handed out while nothing runs. */
 static bool enter(struct crier_server *server)
 {
-    return !atomic_exchange(&server->busy, true);
+    return !crier_log_is_handing(server->log) && !atomic_exchange(&server->busy, true);
 }
 
 static void leave(struct crier_server *server)
@@ -387,7 +391,7 @@ int crier_server_stats_with(struct crier_server *server,
 
     if (!server)
         return CRIER_ENOMEM;
-    for (size_t i = 0; i < server->worker_count; i++)
+    for (size_t i = 0, made = atomic_load(&server->workers_made); i < made; i++)
         add_worker(&all, &server->workers[i].stats);
     memset(ret_stats, 0, size);
     memcpy(ret_stats, &all, size < sizeof(all) ? size : sizeof(all));

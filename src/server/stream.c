@@ -307,7 +307,7 @@ static void write_farewell(struct crier_stream *s)
     const struct crier_config *config = crier_stream_worker(s)->server->config;
     bool finished = s->why == CRIER_CLOSE_FINISHED;
 
-    if (s->why == CRIER_CLOSE_STOPPED && config->bye && s->form == CRIER_FORM_SSE)
+    if (s->why == CRIER_CLOSE_STOPPED && config->bye && s->form != CRIER_FORM_NDJSON)
         crier_notice_frame(&s->conn->out, crier_stream_dress(s),
                            crier_encoded_bytes(config->bye));
     crier_notice_end(&s->conn->out, crier_stream_dress(s),
@@ -329,8 +329,9 @@ static bool end_following(struct crier_stream *s, bool hurry)
         return false;
     if (s->opening) {
         opening_free(s);
-        return true;
     }
+    if (s->follower.state == CRIER_FOLLOWER_OUT)
+        return true; /* it has not joined, and will not */
     if (hurry)
         crier_fanout_finish(s->outlet->fanout, &s->follower);
     return hurry || crier_follower_done(&s->follower);
@@ -342,13 +343,14 @@ void crier_stream_end(struct crier_stream *s, enum crier_close why, bool hurry)
         return;
     if (s->private) {
         crier_private_finish(s, why);
+        s->private->hurry = s->private->hurry || hurry;
         crier_private_flush(s);
     }
     if (!s->why)
         s->why = (uint8_t)why;
     if (!end_following(s, hurry) || !crier_stream_between(s))
         return;
-    if (s->private && s->private->queue.len > 0)
+    if (s->private && !crier_private_drained(s))
         return;
     s->ending = true;
     write_farewell(s);
@@ -358,7 +360,7 @@ void crier_stream_writable(struct crier_stream *s)
 {
     if (s->ending)
         return;
-    if (s->outlet && !s->opening)
+    if (s->outlet && !s->opening && crier_conn_sent(s->conn))
         crier_fanout_writable(s->outlet->fanout, &s->follower, s->outlet->now);
     if (s->private)
         crier_private_touch(s);
@@ -379,9 +381,9 @@ void crier_stream_tick(struct crier_stream *s)
     struct crier_worker *worker = crier_stream_worker(s);
     struct crier_conn *conn = s->conn;
 
-    if (s->opening || s->ending || conn->state != CRIER_CONN_STREAMING || conn->blocked)
+    if (s->opening || s->ending || conn->state != CRIER_CONN_STREAMING)
         return;
-    if (tick_expired(s) || !s->heartbeat_ms)
+    if (tick_expired(s) || conn->blocked || !s->heartbeat_ms)
         return;
     if (conn->progress_ms + s->heartbeat_ms > worker->now.boot_ms || !crier_stream_between(s))
         return;

@@ -86,7 +86,7 @@ struct crier_stream_head {
 };
 void crier_stream_write_head(struct crier_exchange *, const struct crier_stream_head *);
 void crier_stream_writable(
-    struct crier_stream *); /* the connection's out is empty and the socket takes bytes */
+    struct crier_stream *); /* the socket has taken bytes of the connection's out */
 void crier_stream_tick(struct crier_stream *); /* its timer: heartbeat or stall */
 /* Farewell and end: as soon as it has got everything; hurry: as soon as nothing is half sent.
  * To be called again until then. */

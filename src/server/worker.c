@@ -534,6 +534,7 @@ static void wake_up(struct crier_worker *worker)
     worker->tick++;
     worker->tick_bytes = 0;
     worker->spent = false;
+    worker->work_left = false;
     crier_list_for_each (node, &worker->outlets) {
         struct crier_outlet *outlet = CRIER_CONTAINER(node, struct crier_outlet, node);
 
@@ -551,7 +552,8 @@ bool crier_worker_tick(struct crier_worker *worker, int timeout_ms)
     wake_up(worker);
     serve(worker, events, count > 0 ? count : 0);
     crier_worker_free_doomed(worker);
-    worker->work_left = fan_out(worker);
+    if (fan_out(worker))
+        worker->work_left = true;
     expire(worker);
     crier_publishers_flush(worker);
     if (crier_private_pump(worker))
