@@ -188,7 +188,7 @@ typedef void crier_handler(struct crier_request *request, void *ctx);
  * Adds a route. pattern is a path; a segment "{name}" stands for any one segment that is not
  * empty, "{name...}" at the end for one or more. Both are compared percent-decoded, segment by
  * segment. A route with more literal segments goes before one with fewer, then one without
- * "...", then the first. A path that is known for other methods only is answered 405 with
+ * "...", then one for just this method, then the first. A path that is known for other methods only is answered 405 with
  * Allow, a method that no route has 501; HEAD is answered by GET's handler, without its body;
  * OPTIONS by the server, but where a route has it; a browser's question before a request (CORS)
  * also where the route has every method. Routes and mounts are made before it runs.
@@ -266,9 +266,9 @@ CRIER_API int crier_server_mount_admin_with(struct crier_server *server,
                                             const struct crier_mount_options *options);
 
 /* ---- requests, inside a handler ---------------------------------------------------------- */
-/* All slices are *borrowed* until the request is answered, and no longer than the handler runs
- * (a request that is answered later keeps them until then). Data NULL: there is none, or memory
- * is out. */
+/* All slices are *borrowed* while the handler runs, also after it has answered. One that puts its
+ * answer off copies what is needed for it: the client may leave at any moment, and the request
+ * with it. Data NULL: there is none, or memory is out. */
 
 /** As sent: "GET". */
 CRIER_API struct crier_slice crier_request_method(const struct crier_request *request);

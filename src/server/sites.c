@@ -99,11 +99,15 @@ static bool method_fits(const struct crier_site *site, struct crier_slice method
             crier_slice_eq(site->method, CRIER_SLICE("GET")));
 }
 
-static bool better(const struct crier_site *a, const struct crier_site *b)
+/* Is a to be preferred? */
+static bool
+better(const struct crier_site *a, const struct crier_site *b, struct crier_slice method)
 {
     if (!b || a->literals != b->literals)
         return !b || a->literals > b->literals;
-    return !a->open && b->open;
+    if (a->open != b->open)
+        return b->open;
+    return crier_slice_eq(a->method, method) && !crier_slice_eq(b->method, method);
 }
 
 const struct crier_site *crier_sites_find(const struct crier_sites *sites,
@@ -120,7 +124,7 @@ const struct crier_site *crier_sites_find(const struct crier_sites *sites,
         if (!site_fits(site, path))
             continue;
         *ret_known = true;
-        if (method_fits(site, method) && better(site, best))
+        if (method_fits(site, method) && better(site, best, method))
             best = site;
     }
     return best;

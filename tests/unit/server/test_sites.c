@@ -131,7 +131,7 @@ static void mounts(void **state)
     crier_sites_deinit(&sites);
 }
 
-/* More literals, then no rest, then the first. */
+/* More literals, then no rest, then just this method, then the first. */
 static void precedence(void **state)
 {
     struct crier_sites sites;
@@ -154,6 +154,12 @@ static void precedence(void **state)
     assert_string_equal(find(&sites, "GET", "/c/d"), "/c/{rest...}");
     assert_string_equal(find(&sites, "GET", "/c/d/e"), "/c/{p}/{q}");
     assert_string_equal(find(&sites, "GET", "/c/d/e/f"), "/c/{rest...}");
+    assert_int_equal(add(&sites, "*", "/m/{any}"), 0);
+    assert_int_equal(add(&sites, "GET", "/m/{get}"), 0);
+    assert_int_equal(add(&sites, "HEAD", "/m/{head}"), 0);
+    assert_string_equal(find(&sites, "POST", "/m/x"), "/m/{any}");
+    assert_string_equal(find(&sites, "GET", "/m/x"), "/m/{get}");
+    assert_string_equal(find(&sites, "HEAD", "/m/x"), "/m/{head}");
     crier_sites_deinit(&sites);
 }
 
@@ -324,13 +330,14 @@ static bool model_fits(const struct model_site *site, const struct model_path *p
     return site->count == path->count;
 }
 
-static int model_rank(const struct model_site *site)
+static int model_rank(const struct model_site *site, const char *method)
 {
     int rank = 0;
 
     for (size_t i = 0; i < site->count; i++)
-        rank += 2 * !is_name(site->segment[i]);
-    return rank + !is_rest(site->segment[site->count - 1]);
+        rank += 4 * !is_name(site->segment[i]);
+    return rank + 2 * !is_rest(site->segment[site->count - 1]) +
+           (strcmp(site->method, method) == 0);
 }
 
 static const char *model_find(const struct model_site *sites,
@@ -349,7 +356,7 @@ static const char *model_find(const struct model_site *sites,
         if (!model_fits(&sites[i], path))
             continue;
         known = true;
-        if (takes && (!best || model_rank(&sites[i]) > model_rank(best)))
+        if (takes && (!best || model_rank(&sites[i], method) > model_rank(best, method)))
             best = &sites[i];
     }
     return best ? best->text : known ? "405" : "404";
