@@ -195,7 +195,8 @@ int crier_event_append(struct crier_buf *buf,
 
     if (check(event) < 0)
         return -EINVAL;
-    if (crier_buf_reserve(buf, size) < 0)
+    /* One byte more than nothing: an event of no bytes has a place to be written to, too. */
+    if (crier_buf_reserve(buf, size + 1) < 0)
         return -ENOMEM;
     id_at = crier_event_write(event, buf->data + buf->len);
     buf->len += size;
