@@ -203,7 +203,7 @@ def read_declaration(code, doc):
             return Item('function', function.group(1), plain + ';', doc)
         return Item('variable', plain.split()[-1], plain + ';', doc)
     if code.startswith('static inline'):
-        plain = re.sub(r'^static inline | ?\{.*$', '', plain)
+        plain = re.sub(r'^static inline (__attribute__\(\(unused\)\) )?| ?\{.*$', '', plain)
         return Item('function', re.search(r'\b(crier_\w+)\s*\(', plain).group(1), plain + ';', doc, inline=True)
     kind = re.match(r'(struct|enum|typedef)\b\s*(\w*)', plain)
     if not kind:

@@ -18,7 +18,7 @@
  * outcome that the function documents. Out-parameters come last, are named ret_…, and are
  * untouched on failure. Every function takes a NULL handle and answers CRIER_ENOMEM (or what
  * nothing is: NULL, 0, an empty slice), so that a chain of calls needs one check at its end.
- * Only making, publishing and running must be checked.
+ * Only making, publishing, running and stepping must be checked.
  *
  * Text is a slice: a pointer and a length (struct crier_slice). Those that the library hands
  * out are followed by a NUL that is not counted. What callbacks are given is borrowed until

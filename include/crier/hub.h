@@ -136,7 +136,7 @@ struct crier_topic_info {
 /**
  * Calls fn for topics that have history, by name: those that begin with prefix (bytes), after
  * `after` (exclusive; empty: from the start), at most limit (0: 100). fn returns true to go on;
- * it must be quick and must not call the hub. Any thread.
+ * it may call the hub: what it publishes or forgets may be listed or not. Any thread.
  * @return how many it was called for; CRIER_ENOMEM: hub is NULL
  */
 CRIER_API int crier_hub_topics(struct crier_hub *hub,

@@ -16,8 +16,8 @@
  * the server. With more, crier_server_run() starts them: the callbacks of one stream stay on
  * its worker, those of different streams run at once. crier_request_…, crier_response_… and
  * crier_stream_… may only be called inside a callback of that request's or stream's worker.
- * From any thread: crier_server_post(), crier_server_reply(), crier_server_stop(),
- * crier_server_stats(). Callbacks must not block: everything else of their worker waits.
+ * From any thread: crier_server_post(), crier_server_post_encoded(), crier_server_finish(),
+ * crier_server_reply(), crier_server_stop(), crier_server_stats(). Callbacks must not block: everything else of their worker waits.
  *
  * Anything may be called inside any callback, the closing of the very object included; run,
  * step and free of the server whose callback it is: CRIER_EBUSY.
@@ -92,7 +92,9 @@ CRIER_API struct crier_server *
 crier_server_new_with(const struct crier_server_options *options) CRIER_MUST_CHECK;
 /**
  * *Takes*; NULL is fine. Streams still open are cut; each gets its on_close. Inside a callback
- * of the server: nothing happens, and the server is returned; else NULL.
+ * of the server: nothing happens, and the server is returned; else NULL. Threads that post,
+ * reply or ask for counters have ended before: a reference may outlive what it means, but not
+ * the server.
  */
 CRIER_API struct crier_server *crier_server_free(struct crier_server *server);
 /** Why it does not serve: "cannot listen on 127.0.0.1:8080: address in use"; "" if nothing is
@@ -106,6 +108,9 @@ CRIER_API const char *crier_server_error(const struct crier_server *server);
 CRIER_API int crier_server_listen(struct crier_server *server);
 /** The port it listens on; 0: it does not (yet). */
 CRIER_API int crier_server_port(const struct crier_server *server);
+/** Where a browser on this machine finds it: "http://127.0.0.1:8080/"; "": it does not listen.
+ *  *Borrowed* for its life. */
+CRIER_API const char *crier_server_url(const struct crier_server *server);
 
 /**
  * Serves until it is stopped, on this thread and, with more workers, on further ones.
@@ -142,15 +147,15 @@ CRIER_API int crier_server_stop(struct crier_server *server);
 
 /**
  * All that is left of a small program's main(): listens, tells where on standard error, runs,
- * tells there why it could not, frees the server. *Takes* server. Inline, as the program prints
- * here, at its own wish; the library never does.
+ * tells there why it could not, frees the server. *Takes* server: not for programs whose other
+ * threads use it. Inline, as the program prints here, at its own wish; the library never does.
  * @return main's result. 0: it was stopped; 1: it could not listen, or an option was not valid
  */
-__attribute__((unused)) static inline int crier_server_main(struct crier_server *server)
+static inline __attribute__((unused)) int crier_server_main(struct crier_server *server)
 {
     int r = crier_server_listen(server);
     if (r == 0) {
-        fprintf(stderr, "listening on http://127.0.0.1:%d/\n", crier_server_port(server));
+        fprintf(stderr, "listening on %s\n", crier_server_url(server));
         r = crier_server_run(server);
     }
     if (r < 0)
@@ -330,7 +335,8 @@ CRIER_API int crier_replyf(struct crier_request *request,
 
 /**
  * A reference to a request or a stream: plain numbers, to be kept and copied anywhere, valid in
- * any thread; once what it meant is gone, an outcome, never a crash. Zero means nothing.
+ * any thread as long as the server is there; once what it meant is gone, an outcome, never a
+ * crash. Zero means nothing.
  */
 struct crier_ref {
     uint64_t slot, generation;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Structs of options grow from release to release, at their end. Their first member is the size
- * of the caller's, 0 that of this release.
+ * Structs of options grow from release to release, at their end. Their first member is the
+ * size of the caller's. 0 is that of release 0.2, where nothing has grown yet: whoever lets a
+ * struct grow gives its old size as `known` to those that say 0, or older programs would be
+ * read beyond their end.
  */
 #ifndef CRIER_BASE_OPTIONS_H
 #define CRIER_BASE_OPTIONS_H

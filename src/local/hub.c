@@ -137,24 +137,29 @@ int crier_hub_forget(struct crier_hub *hub, struct crier_slice topic)
     return 0;
 }
 
+/* Some topics, copied under the journal's mutex, so that fn is called without it. */
+enum { LISTED_AT_ONCE = 16 };
+
+struct listed {
+    struct crier_topic_info info;
+    char name[CRIER_TOPIC_BYTES + 1];
+};
+
 struct listing {
-    bool (*fn)(void *ctx, const struct crier_topic_info *info);
-    void *ctx;
-    int count, limit;
+    struct listed topics[LISTED_AT_ONCE];
+    int count;
 };
 
 static bool list_topic(void *ctx, const struct crier_topic_info *info)
 {
     struct listing *listing = ctx;
-    struct crier_topic_info shown = *info;
-    char name[CRIER_TOPIC_BYTES + 1];
+    struct listed *listed = &listing->topics[listing->count++];
 
-    /* The journal's name has no NUL behind it. */
-    memcpy(name, info->name.data, info->name.len);
-    name[info->name.len] = '\0';
-    shown.name.data = name;
-    listing->count++;
-    return listing->fn(listing->ctx, &shown) && listing->count < listing->limit;
+    listed->info = *info;
+    memcpy(listed->name, info->name.data, info->name.len);
+    listed->name[info->name.len] = '\0';
+    listed->info.name.data = listed->name;
+    return listing->count < LISTED_AT_ONCE;
 }
 
 int crier_hub_topics(struct crier_hub *hub,
@@ -164,15 +169,28 @@ int crier_hub_topics(struct crier_hub *hub,
                      bool (*fn)(void *ctx, const struct crier_topic_info *info),
                      void *ctx)
 {
-    struct listing listing = {fn, ctx, 0, TOPICS_DEFAULT};
+    size_t most = limit ? (limit < INT_MAX ? limit : INT_MAX) : TOPICS_DEFAULT, told = 0;
+    char name[CRIER_TOPIC_BYTES];
+    struct listing listing;
 
     if (!hub)
         return CRIER_ENOMEM;
-    if (limit)
-        listing.limit = limit < INT_MAX ? (int)limit : INT_MAX;
     crier_hub_age(hub, crier_hub_now(hub));
-    crier_journal_topics(hub->journal, prefix, after, list_topic, &listing);
-    return listing.count;
+    do {
+        listing.count = 0;
+        crier_journal_topics(hub->journal, prefix, after, list_topic, &listing);
+        for (int i = 0; i < listing.count && told < most; i++) {
+            told++;
+            if (!fn(ctx, &listing.topics[i].info))
+                return (int)told;
+        }
+        if (listing.count) {
+            after = listing.topics[listing.count - 1].info.name;
+            memcpy(name, after.data, after.len);
+            after.data = name;
+        }
+    } while (listing.count == LISTED_AT_ONCE && told < most);
+    return (int)told;
 }
 
 int crier_hub_stats_with(struct crier_hub *hub, size_t size, struct crier_hub_stats *ret_stats)

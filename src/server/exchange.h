@@ -46,7 +46,7 @@ struct crier_exchange {
     bool has_nul;                     /* decoded, it has a NUL in it */
     bool known;                       /* the path is there for another method */
     bool later;                       /* a program will answer it when it likes */
-    bool publishing;                  /* counted in hub->publishing */
+    bool publishing;                  /* counted in server->publishing */
     bool streaming_body;              /* an open-ended publish: pauses are long */
     size_t discarded;                 /* body bytes of a request that has none to speak of */
     struct crier_publishing *publish; /* publish.c */

@@ -2,6 +2,8 @@
 /* The sockets a server listens on: its own, or handed in. */
 #include "server/server.h"
 
+#include <stdio.h>
+
 static int
 listen_failed(struct crier_server *server, const struct crier_address *address, int error)
 {
@@ -101,6 +103,22 @@ void crier_server_close_listeners(struct crier_server *server)
     server->listeners = crier_mem_free(server->mem, server->listeners);
 }
 
+/* For a browser on this machine: one that listens everywhere is found at localhost. */
+static void note_url(struct crier_server *server)
+{
+    const struct crier_address *address = &server->listeners[0].address;
+    char text[CRIER_ADDRESS_TEXT];
+    bool any = true;
+
+    for (size_t i = 0; i < (address->ip.family == 6 ? 16 : 4); i++)
+        any = any && address->ip.bytes[i] == 0;
+    crier_address_format(address, text);
+    if (any)
+        (void)snprintf(server->url, sizeof(server->url), "http://localhost:%u/", address->port);
+    else
+        (void)snprintf(server->url, sizeof(server->url), "http://%s/", text);
+}
+
 int crier_server_listen(struct crier_server *server)
 {
     int r;
@@ -115,7 +133,14 @@ int crier_server_listen(struct crier_server *server)
     if (r < 0)
         crier_server_close_listeners(server);
     server->listening = r == 0;
+    if (r == 0 && server->listener_count)
+        note_url(server);
     return r;
+}
+
+const char *crier_server_url(const struct crier_server *server)
+{
+    return server ? server->url : "";
 }
 
 int crier_server_port(const struct crier_server *server)

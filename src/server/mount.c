@@ -23,6 +23,16 @@ static bool runs(struct crier_server *server)
     return atomic_load(&server->busy) || server->started;
 }
 
+static const char *site_fault(const struct crier_site *site)
+{
+    if (!crier_slice_starts(site->pattern, CRIER_SLICE("/")))
+        return "this is no pattern of a path: it begins with a slash";
+    if (site->kind != CRIER_SITE_HANDLER)
+        return "this is no path";
+    return "the method is none, or the pattern is: a name stands alone between slashes, once, "
+           "{name...} at the end";
+}
+
 static int add(struct crier_server *server, const struct crier_site *site)
 {
     int r;
@@ -33,8 +43,7 @@ static int add(struct crier_server *server, const struct crier_site *site)
     if (r < 0)
         (void)crier_server_fail(server, r, "cannot serve %.*s %.*s: %s",
                                 CRIER_SLICE_ARG(site->method), CRIER_SLICE_ARG(site->pattern),
-                                r == -EINVAL ? "this is no method, or no pattern of a path"
-                                             : crier_strerror(r));
+                                r == -EINVAL ? site_fault(site) : crier_strerror(r));
     return r;
 }
 
@@ -182,10 +191,16 @@ static int mount(struct crier_server *server,
     struct crier_site site = *wish;
     int r;
 
-    if (!server || !hub)
+    if (!server)
         return CRIER_ENOMEM;
     if (runs(server))
         return CRIER_EBUSY;
+    if (!hub)
+        return crier_server_fail(
+            server, CRIER_ENOMEM,
+            "cannot mount a hub at %s: it is NULL (out of memory, or one of "
+            "its options is not valid)",
+            path ? path : "");
     r = crier_channel_of(server, hub, &site.channel);
     if (r < 0)
         return crier_server_fail(server, r, "out of memory");

@@ -154,9 +154,17 @@ struct crier_slice crier_request_peer(const struct crier_request *request)
 
 struct crier_slice crier_request_last_event_id(const struct crier_request *request)
 {
-    struct crier_slice id = crier_request_header(request, "Last-Event-ID");
+    struct crier_slice id = none;
+    struct crier_buf buf;
 
-    return id.len ? id : crier_request_query(request, "lastEventId");
+    if (!request)
+        return none;
+    crier_buf_init(&buf, request_server(request)->mem);
+    crier_request_read_last_id(request, &buf);
+    if (buf.len && crier_buf_error(&buf) == 0)
+        id = hand_out(own(request), crier_buf_slice(&buf));
+    crier_buf_deinit(&buf);
+    return id;
 }
 
 void crier_request_read_last_id(const struct crier_request *request, struct crier_buf *buf)

@@ -50,7 +50,7 @@ const char *crier_server_error(const struct crier_server *server)
     if (!server)
         return crier_strerror(CRIER_ENOMEM);
     if (!server->failed)
-        return "";
+        return server->note ? server->note : "";
     return crier_buf_error(&server->error) == 0 ? server->error.data
                                                 : crier_strerror(server->failed);
 }
@@ -266,8 +266,10 @@ static int end(struct crier_server *server)
 
 static int run(struct crier_server *server)
 {
-    int r = begin(server);
+    int r;
 
+    server->note = NULL;
+    r = begin(server);
     if (r == 0)
         r = start_threads(server);
     if (r == 0) {
@@ -300,10 +302,17 @@ int crier_server_run(struct crier_server *server)
 
 /* ---- stepping --------------------------------------------------------------------------- */
 
+/* No fault of the server's: it can still be run. */
+static int not_stepped(struct crier_server *server)
+{
+    server->note = "a server with several workers can only be run, not stepped";
+    return CRIER_EINVAL;
+}
+
 static int begin_steps(struct crier_server *server)
 {
     if (server->config->workers > 1)
-        return CRIER_EINVAL;
+        return not_stepped(server);
     return begin(server);
 }
 

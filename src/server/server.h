@@ -45,10 +45,12 @@ struct crier_server {
     size_t listener_count;
     struct crier_worker *workers;
     size_t worker_count;
-    _Atomic size_t workers_made; /* as many, once other threads may look at them */
-    uint64_t started_ms;         /* boot clock */
-    struct crier_buf error;      /* a sentence: why it does not serve */
-    int failed;                  /* the result that goes with it */
+    _Atomic size_t workers_made;       /* as many, once other threads may look at them */
+    uint64_t started_ms;               /* boot clock */
+    char url[CRIER_ADDRESS_TEXT + 16]; /* once it listens */
+    const char *note;       /* why a call was refused, though it can serve; NULL: none was */
+    struct crier_buf error; /* a sentence: why it does not serve */
+    int failed;             /* the result that goes with it */
     bool listening, started, ended;
     _Atomic bool busy;            /* it is being run or stepped */
     struct crier_wake stop;       /* readable from the first stop on: never drained */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A worker: a thread with its own epoll loop, listening sockets, connections, fan-out and
- * timers. Workers share what stands in struct crier_shared, and nothing else.
+ * timers. Workers share what stands in struct crier_server, and nothing else.
  */
 #ifndef CRIER_SERVER_WORKER_H
 #define CRIER_SERVER_WORKER_H

@@ -214,7 +214,6 @@ static void what_is_no_mount(void **state)
     struct mounted m;
 
     start(&m, (struct crier_server_options){0});
-    assert_int_equal(crier_server_mount(m.t.server, "/a", NULL), CRIER_ENOMEM);
     assert_int_equal(crier_server_mount(NULL, "/a", m.hub), CRIER_ENOMEM);
     mount(&m, "/a", m.hub, (struct crier_mount_options){0});
     assert_int_equal(crier_server_mount(m.t.server, "/a", m.other), CRIER_EEXIST);
@@ -223,6 +222,44 @@ static void what_is_no_mount(void **state)
     assert_int_equal(crier_server_mount(m.t.server, NULL, m.hub), CRIER_EINVAL);
     assert_int_equal(crier_server_step(m.t.server), CRIER_EEXIST); /* the first one */
     end(&m);
+}
+
+/* Invariant: a hub that could not be made is told by run, as all that was wrong before. */
+static void no_hub(void **state)
+{
+    struct mounted m;
+
+    start(&m, (struct crier_server_options){0});
+    assert_int_equal(crier_server_mount(m.t.server, "/a", NULL), CRIER_ENOMEM);
+    assert_non_null(strstr(crier_server_error(m.t.server), "a hub at /a: it is NULL"));
+    assert_int_equal(crier_server_step(m.t.server), CRIER_ENOMEM);
+    end(&m);
+}
+
+/* Invariant: two servers in one process do not know each other. */
+static void two_servers(void **state)
+{
+    struct crier_server_stats stats;
+    struct crier_test_peer *peer;
+    struct mounted one, two;
+
+    start(&one, (struct crier_server_options){0});
+    start(&two, (struct crier_server_options){0});
+    mount(&one, "/one", one.hub, (struct crier_mount_options){0});
+    mount(&two, "/two", two.hub, (struct crier_mount_options){0});
+    assert_answer(&two.t, "GET /one/a", "", 404, "");
+    peer = test_get(&one.t, "/one/a");
+    assert_received(peer, "200 OK");
+    assert_int_equal(crier_server_stats(two.t.server, &stats), 0);
+    assert_int_equal(stats.streams, 0);
+    assert_int_equal(crier_server_stop(two.t.server), 0);
+    assert_int_equal(crier_test_settle(two.t.server), CRIER_STOPPED);
+    assert_false(crier_test_ended(peer));
+    assert_int_equal(crier_server_stats(one.t.server, &stats), 0);
+    assert_int_equal(stats.streams, 1);
+    crier_test_peer_free(peer);
+    end(&one);
+    end(&two);
 }
 
 /* ---- who may ---------------------------------------------------------------------------- */
@@ -485,6 +522,7 @@ int main(void)
         cmocka_unit_test(at_events),    cmocka_unit_test(at_a_b),
         cmocka_unit_test(at_a_pattern), cmocka_unit_test(at_the_top),
         cmocka_unit_test(two_hubs),     cmocka_unit_test(what_is_no_mount),
+        cmocka_unit_test(no_hub),       cmocka_unit_test(two_servers),
         cmocka_unit_test(defaults),     cmocka_unit_test(anyone_and_local),
         cmocka_unit_test(cross_origin), cmocka_unit_test(hooks),
         cmocka_unit_test(admin),

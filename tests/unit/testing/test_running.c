@@ -289,6 +289,7 @@ static void one_worker_only(void **state)
 
     assert_int_equal(crier_server_step(server), CRIER_EINVAL);
     assert_int_equal(crier_server_fd(server), CRIER_EINVAL);
+    assert_non_null(strstr(crier_server_error(server), "several workers"));
     assert_null(crier_test_connect(server));
     /* That is all: it can be run. */
     assert_int_equal(crier_server_stop(server), 0);
