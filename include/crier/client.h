@@ -87,7 +87,8 @@ struct crier_client_options {
 
     /** The stream is there. status, headers: crier_client_header(). */
     void (*on_open)(struct crier_client *client, void *ctx);
-    /** An event: item->data, type, id (the last event id). */
+    /** An event: item->data, type, id (the last event id). A Crier hub begins with one of type
+     *  crier:connected, and tells losses with crier:gap. */
     void (*on_event)(struct crier_client *client, const struct crier_item *item, void *ctx);
     void (*on_comment)(struct crier_client *client, struct crier_slice comment, void *ctx);
     /** `retry:` came: the first delay is this from now on. */

@@ -79,6 +79,7 @@ static void bad_options(void **state)
 static void smaller_options(void **state)
 {
     struct crier_server_options options = {.host = "::1", .hosts = "not a \x01 name"};
+    char url[40];
     struct crier_server *server;
 
     options.size = offsetof(struct crier_server_options, hosts);
@@ -94,6 +95,8 @@ static void smaller_options(void **state)
     assert_string_equal(crier_server_error(server), "");
     assert_int_equal(crier_server_listen(server), 0);
     assert_true(crier_server_port(server) > 0);
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/", crier_server_port(server));
+    assert_string_equal(crier_server_url(server), url);
     crier_server_free(server);
 }
 
