@@ -37,6 +37,8 @@ function launchFirefox(profile, { dark }) {
   return puppeteer.launch({
     browser: 'firefox',
     protocol: 'webDriverBiDi',
+    // Its crash helper may outlive it, and holds its pipes open.
+    env: { ...process.env, MOZ_CRASHREPORTER_DISABLE: '1' },
     executablePath: firefoxPath,
     headless: true,
     userDataDir: profile,
@@ -58,7 +60,11 @@ async function launch(name, start, { dark = false } = {}) {
   const profile = mkdtempSync(join(tmpdir(), `crier-${name}-`));
   const browser = await start(profile, { dark });
   const close = async () => {
+    const { stdout, stderr } = browser.process() ?? {};
     await browser.close();
+    // A helper of the browser that is still on its way out must not keep the tests waiting.
+    stdout?.destroy();
+    stderr?.destroy();
     rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
   };
   return { name, browser, close };
