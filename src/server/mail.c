@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ *   slots    [1][2][3] ... : generation, owner, what is on its way to it; free ones are a list
+ *   letters  ──▶ ──▶ ──▶     in the order they were posted, whomever they are for
+ *
+ * A letter is accepted or refused when it is posted, under the mutex, by what its place says
+ * then: who posts is told at once, and what was accepted is counted until the worker has read
+ * it. The wake-up is sent for the first letter only; the worker takes all that are there.
+ */
 #include "server/mail.h"
 
 #include "base/mem.h"

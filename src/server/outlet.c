@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Channels are found by their hub, outlets by their channel: a server has few of either. A
+ * channel may be made while workers run (the first stream that follows its hub), so that the
+ * list is guarded; it only grows. An outlet is its worker's alone.
+ */
 #include "server/outlet.h"
 
 #include "base/mem.h"

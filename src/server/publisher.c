@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ *   add ──▶ arena: topic, type, key, event │ topic, …      entries: where each lies, whose it is
+ *   flush ──▶ drafts that point into the arena ──▶ the journal, once ──▶ each is answered
+ *
+ * The arena moves while it grows, so entries hold offsets, and drafts are made at the flush.
+ * Answering may publish again (the next request of a connection): not before this flush is over
+ * (`flushing`).
+ */
 #include "server/publisher.h"
 #include "server/publish.h"
 
