@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The defaults, each with what it bounds told in config.h, and what can be read off this machine:
- * how many cores this process may use, and how many descriptors. */
+/* The defaults, each with what it bounds told in config.h, and what can be read off this
+ * machine: how many cores this process may use, and how many descriptors. */
 #include "server/config.h"
 
 #include <sched.h>

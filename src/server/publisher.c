@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- *   add ──▶ arena: topic, type, key, event │ topic, …      entries: where each lies, whose it is
+ *   add ──▶ arena: topic, type, key, event │ topic, …     entries: where each lies, and whose
  *   flush ──▶ drafts that point into the arena ──▶ the journal, once ──▶ each is answered
  *
  * The arena moves while it grows, so entries hold offsets, and drafts are made at the flush.
