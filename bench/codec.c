@@ -61,7 +61,7 @@ static size_t encode(const struct crier_event *event, char *stream)
     do {
         len = fill(event, stream, STREAM, &events);
         bytes += (double)len;
-    } while (cpu_now() - start < SECONDS);
+    } while (cpu_now() - start < (double)SECONDS);
     report("encode", cpu_now() - start, events, bytes);
     return len;
 }
@@ -82,7 +82,7 @@ static void parse(struct crier_slice stream, size_t data_len)
                 check(item.data.len == data_len, "another event came out");
         }
         bytes += (double)stream.len;
-    } while (cpu_now() - start < SECONDS);
+    } while (cpu_now() - start < (double)SECONDS);
     report("parse", cpu_now() - start, events, bytes);
     crier_parser_free(parser);
 }

@@ -119,7 +119,7 @@ def cmake(installed, folder, program):
     need('cmake')
     build = f'{folder}/build'
     env = dict(os.environ, CC=' '.join(CC))
-    run(['cmake', '-S', f'{SOURCE}/tests/install', '-B', build, f'-DCMAKE_PREFIX_PATH={installed.root}',
+    run(['cmake', '-S', f'{SOURCE}/tests/install', '-B', build, '-G', 'Ninja', f'-DCMAKE_PREFIX_PATH={installed.root}',
          f'-DPROGRAM={program}', '-DCMAKE_BUILD_TYPE=Release'], env=env)
     run(['cmake', '--build', build], env=env)
     for name in ('shared', 'static'):
