@@ -6,9 +6,10 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
-enum { ROUNDS = 100 };
+enum { ROUNDS = 100, NEW_KEYS = 20 };
 
 static SSL_CTX *server_context;
 static char ca_path[] = "/tmp/crier-test-tls-XXXXXX";
@@ -106,6 +107,24 @@ static int shake(struct world *w)
     return r;
 }
 
+/* As crier_transport_recv, past what is TLS's own. */
+static ssize_t receive(struct world *w, char *bytes, size_t len)
+{
+    ssize_t n = -EAGAIN;
+
+    for (int i = 0; n == -EAGAIN && i < ROUNDS; i++)
+        n = crier_transport_recv(&w->client, bytes, len);
+    return n;
+}
+
+static size_t unread(const struct world *w)
+{
+    int n = 0;
+
+    assert_int_equal(ioctl(w->client.fd, FIONREAD, &n), 0);
+    return (size_t)n;
+}
+
 /* Bytes go both ways; where there are none, nothing is waited for; a goodbye is the end. */
 static void test_exchange(void **state)
 {
@@ -121,12 +140,62 @@ static void test_exchange(void **state)
     assert_int_equal(SSL_read_ex(w.server, bytes, sizeof(bytes), &n), 1);
     assert_memory_equal(bytes, "hello", 5);
     assert_int_equal(SSL_write_ex(w.server, "0123456789", 10, &n), 1);
-    assert_int_equal(crier_transport_recv(&w.client, bytes, 4), 4);
+    assert_int_equal(receive(&w, bytes, 4), 4);
     assert_true(crier_transport_pending(&w.client));
     assert_int_equal(crier_transport_recv(&w.client, bytes, sizeof(bytes)), 6);
     assert_false(crier_transport_pending(&w.client));
     (void)SSL_shutdown(w.server);
     assert_int_equal(crier_transport_recv(&w.client, bytes, sizeof(bytes)), 0);
+    world_deinit(&w);
+}
+
+/* A server that sends new keys without end does not hold a step up: each takes one record. */
+static void test_new_keys(void **state)
+{
+    struct world w;
+    size_t before, after, n;
+    unsigned steps = 0;
+    ssize_t r;
+    char byte;
+
+    world_init(&w, "localhost", ca_path, false);
+    assert_int_equal(shake(&w), 0);
+    for (int i = 0; i < NEW_KEYS; i++) {
+        assert_int_equal(SSL_key_update(w.server, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+        assert_int_equal(SSL_do_handshake(w.server), 1);
+    }
+    assert_int_equal(SSL_write_ex(w.server, "x", 1, &n), 1);
+    do {
+        before = unread(&w);
+        r = crier_transport_recv(&w.client, &byte, 1);
+        after = unread(&w);
+        assert_true(after < before);
+        steps++;
+    } while (r == -EAGAIN);
+    assert_int_equal(r, 1);
+    assert_int_equal(byte, 'x');
+    assert_true(steps > NEW_KEYS);
+    world_deinit(&w);
+}
+
+/* Nor does one that never gets to the point of the handshake (RFC 5246 7.4.1.1). */
+static void test_endless_handshake(void **state)
+{
+    static const char hello_request[9] = {0x16, 3, 3, 0, 4, 0, 0, 0, 0};
+    char many[1000 * sizeof(hello_request)];
+    struct world w;
+    size_t before = 0;
+
+    for (size_t i = 0; i < sizeof(many); i++)
+        many[i] = hello_request[i % sizeof(hello_request)];
+    world_init(&w, "localhost", ca_path, false);
+    assert_int_equal(crier_transport_handshake(&w.client), CRIER_TRANSPORT_WAIT);
+    while (send(w.fd, many, sizeof(many), 0) == (ssize_t)sizeof(many))
+        before += sizeof(many);
+    assert_true(before > 64 * 1024);
+    before = unread(&w);
+    assert_int_equal(crier_transport_handshake(&w.client), CRIER_TRANSPORT_WAIT);
+    assert_in_range(before - unread(&w), 1, 32 * 1024);
     world_deinit(&w);
 }
 
@@ -155,7 +224,7 @@ static void test_cut(void **state)
     assert_int_equal(shake(&w), 0);
     (void)close(w.fd);
     w.fd = -1;
-    assert_int_equal(crier_transport_recv(&w.client, &byte, 1), -ECONNRESET);
+    assert_int_equal(receive(&w, &byte, 1), -ECONNRESET);
     assert_non_null(strstr(crier_transport_fault(&w.client), "the connection was cut"));
     assert_true(crier_transport_send(&w.client, "x", 1) < 0);
     assert_true(crier_transport_send(&w.client, "x", 1) < 0);
@@ -238,9 +307,14 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exchange), cmocka_unit_test(test_goodbye),
-        cmocka_unit_test(test_cut),      cmocka_unit_test(test_trust),
-        cmocka_unit_test(test_nonsense), cmocka_unit_test(test_files),
+        cmocka_unit_test(test_exchange),
+        cmocka_unit_test(test_new_keys),
+        cmocka_unit_test(test_endless_handshake),
+        cmocka_unit_test(test_goodbye),
+        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_trust),
+        cmocka_unit_test(test_nonsense),
+        cmocka_unit_test(test_files),
         cmocka_unit_test(test_memory),
     };
 
