@@ -241,6 +241,8 @@ static int enter(struct crier_call *call, enum crier_call_phase phase, uint64_t 
         r = crier_tunnel_start(&call->tunnel, call->proxy, &call->url);
     else if (phase == CRIER_CALL_SHAKING)
         r = crier_transport_secure(&call->transport, call->tls, call->url.host);
+    if (r == -EINVAL)
+        return fail(call, r, "the host's name cannot be asked for over TLS");
     return r < 0 ? fail_errno(call, r) : 0;
 }
 

@@ -199,7 +199,8 @@ static bool set_host(SSL *ssl, struct crier_slice host)
     (void)snprintf(name, sizeof(name), "%.*s", CRIER_SLICE_ARG(host));
     if (crier_ip_parse(host, &ip) == 0)
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1;
-    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+                               X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     return SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
@@ -217,7 +218,7 @@ session_init(struct crier_tls_session *session, struct crier_tls *tls, struct cr
     SSL_set_bio(session->ssl, bio, bio);
     SSL_set_connect_state(session->ssl);
     if (!set_host(session->ssl, host))
-        return -ENOMEM;
+        return -EINVAL;
     /* 0 is success here. */
     return SSL_set_alpn_protos(session->ssl, protocols, sizeof(protocols) - 1) == 0 ? 0
                                                                                     : -ENOMEM;

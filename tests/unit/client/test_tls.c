@@ -11,11 +11,11 @@
 
 enum { ROUNDS = 100, NEW_KEYS = 20 };
 
-static SSL_CTX *server_context;
+static SSL_CTX *server_context, *nameless_context;
 static char ca_path[] = "/tmp/crier-test-tls-XXXXXX";
 
-/* One that vouches for itself, for localhost and 127.0.0.1. */
-static X509 *make_certificate(EVP_PKEY *key)
+/* One that vouches for itself, for localhost and 127.0.0.1; or that has a subject only. */
+static X509 *make_certificate(EVP_PKEY *key, const char *subject, bool named)
 {
     X509 *certificate = X509_new();
     X509_NAME *name = X509_get_subject_name(certificate);
@@ -27,37 +27,45 @@ static X509 *make_certificate(EVP_PKEY *key)
     assert_non_null(X509_gmtime_adj(X509_getm_notBefore(certificate), -3600));
     assert_non_null(X509_gmtime_adj(X509_getm_notAfter(certificate), 3600));
     assert_int_equal(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-                                                (const unsigned char *)"test", -1, -1, 0),
+                                                (const unsigned char *)subject, -1, -1, 0),
                      1);
     assert_int_equal(X509_set_issuer_name(certificate, name), 1);
     assert_int_equal(X509_set_pubkey(certificate, key), 1);
-    assert_int_equal(X509_add_ext(certificate, names, -1), 1);
+    if (named)
+        assert_int_equal(X509_add_ext(certificate, names, -1), 1);
     assert_true(X509_sign(certificate, key, EVP_sha256()) > 0);
     X509_EXTENSION_free(names);
     return certificate;
 }
 
-static int setup(void **state)
+static SSL_CTX *make_context(FILE *trusted, const char *subject, bool named)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *certificate = make_certificate(key);
-    int fd = mkstemp(ca_path);
-    FILE *file = fdopen(fd, "w");
+    X509 *certificate = make_certificate(key, subject, named);
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
 
-    assert_non_null(file);
-    assert_int_equal(PEM_write_X509(file, certificate), 1);
-    assert_int_equal(fclose(file), 0);
-    server_context = SSL_CTX_new(TLS_server_method());
-    assert_int_equal(SSL_CTX_use_certificate(server_context, certificate), 1);
-    assert_int_equal(SSL_CTX_use_PrivateKey(server_context, key), 1);
+    assert_int_equal(PEM_write_X509(trusted, certificate), 1);
+    assert_int_equal(SSL_CTX_use_certificate(context, certificate), 1);
+    assert_int_equal(SSL_CTX_use_PrivateKey(context, key), 1);
     X509_free(certificate);
     EVP_PKEY_free(key);
-    return 0;
+    return context;
+}
+
+static int setup(void **state)
+{
+    FILE *file = fdopen(mkstemp(ca_path), "w");
+
+    assert_non_null(file);
+    server_context = make_context(file, "test", true);
+    nameless_context = make_context(file, "localhost", false);
+    return fclose(file);
 }
 
 static int teardown(void **state)
 {
     SSL_CTX_free(server_context);
+    SSL_CTX_free(nameless_context);
     return unlink(ca_path);
 }
 
@@ -261,6 +269,36 @@ static void test_trust(void **state)
     }
 }
 
+/* A certificate is for the names it lists, not for what its subject is called (RFC 9525 2). */
+static void test_subject(void **state)
+{
+    struct world w;
+
+    world_init(&w, "localhost", ca_path, false);
+    assert_ptr_equal(SSL_set_SSL_CTX(w.server, nameless_context), nameless_context);
+    assert_int_equal(shake(&w), -EKEYREJECTED);
+    assert_non_null(strstr(crier_transport_fault(&w.client), "hostname mismatch"));
+    world_deinit(&w);
+}
+
+/* A name that no server can have is not out of memory. */
+static void test_long_name(void **state)
+{
+    struct crier_tls_session *session = NULL;
+    char name[300], fault[CRIER_TLS_FAULT];
+    struct crier_tls *tls;
+
+    memset(name, 'a', sizeof(name));
+    assert_int_equal(crier_tls_new(&crier_mem_libc,
+                                   &(struct crier_tls_options){.insecure = true}, fault, &tls),
+                     0);
+    assert_int_equal(
+        crier_tls_session_new(tls, -1, (struct crier_slice){name, sizeof(name)}, &session),
+        -EINVAL);
+    assert_null(session);
+    (void)crier_tls_free(tls);
+}
+
 /* What is no TLS is told as such. */
 static void test_nonsense(void **state)
 {
@@ -315,6 +353,8 @@ int main(void)
         cmocka_unit_test(test_trust),
         cmocka_unit_test(test_nonsense),
         cmocka_unit_test(test_files),
+        cmocka_unit_test(test_subject),
+        cmocka_unit_test(test_long_name),
         cmocka_unit_test(test_memory),
     };
 
