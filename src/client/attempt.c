@@ -17,7 +17,8 @@
  * sent is always the one of the last event handed to the program, wherever the connection
  * broke.
  *
- * Time. `life_ms` of the call moves with every byte, so comments count as life.
+ * Time. `life_ms` of the call moves with every byte, so comments count as life. Not so before
+ * the head of the answer is there: its bytes may drip without end, so time runs from `sent_ms`.
  *
  * Any callback may stop the client: after each the state is looked at again before anything of
  * the attempt is touched.
@@ -317,11 +318,16 @@ static void lost(struct crier_client *client, int error, struct crier_now now)
     }
 }
 
+static uint64_t idle_since(const struct crier_client *client)
+{
+    return client->state == CRIER_CLIENT_ASKING ? client->call.sent_ms : client->call.life_ms;
+}
+
 static bool is_idle(const struct crier_client *client, uint64_t now_ms)
 {
     return client->settings.idle_ms != CRIER_SETTINGS_NO_LIMIT &&
            !crier_call_connecting(&client->call) &&
-           now_ms - client->call.life_ms >= client->settings.idle_ms;
+           now_ms - idle_since(client) >= client->settings.idle_ms;
 }
 
 static void check_time(struct crier_client *client, struct crier_now now)
@@ -363,5 +369,5 @@ uint64_t crier_attempt_due(const struct crier_client *client)
         return 0;
     if (crier_call_connecting(&client->call))
         return crier_call_deadline(&client->call);
-    return crier_dial_deadline(client->call.life_ms, client->settings.idle_ms);
+    return crier_dial_deadline(idle_since(client), client->settings.idle_ms);
 }

@@ -236,7 +236,7 @@ static int enter(struct crier_call *call, enum crier_call_phase phase, uint64_t 
 
     call->phase = phase;
     call->reached = phase == CRIER_CALL_OPEN;
-    call->life_ms = now_ms;
+    call->life_ms = call->sent_ms = now_ms;
     if (phase == CRIER_CALL_TUNNELING)
         r = crier_tunnel_start(&call->tunnel, call->proxy, &call->url);
     else if (phase == CRIER_CALL_SHAKING)
@@ -327,7 +327,7 @@ static void flush(struct crier_call *call, uint64_t now_ms)
         }
         call->begun = true;
         call->sent += (size_t)n;
-        call->life_ms = now_ms;
+        call->life_ms = call->sent_ms = now_ms;
     }
     crier_buf_clear(&call->out);
     call->sent = 0;

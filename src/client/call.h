@@ -47,6 +47,7 @@ struct crier_call {
     bool eof;
     struct crier_reply_reader *reader;
     uint64_t life_ms;      /* when the last byte came or went, or the connection was made */
+    uint64_t sent_ms;      /* the same, but for bytes that came */
     bool reached;          /* was there a connection to the server? */
     bool begun;            /* has any byte of the request left? */
     bool hopeless;         /* after < 0: it will not be better the next time */

@@ -297,6 +297,34 @@ static void test_mute(void **state)
     world_deinit(&w);
 }
 
+/* Waits until something has come to the client, and steps. */
+static void step_on(struct world *w)
+{
+    struct pollfd p = {.fd = crier_client_fd(w->client), .events = POLLIN};
+
+    assert_int_equal(poll(&p, 1, 5000), 1);
+    assert_int_equal(crier_client_step(w->client), 0);
+}
+
+/* Nor does a head that comes byte by byte keep it waiting. */
+static void test_slow_head(void **state)
+{
+    struct world w;
+
+    world_init(&w, (struct crier_client_options){.idle_timeout_ms = 1000});
+    take_request(&w);
+    w.now.boot_ms += 999;
+    test_server_say(&w.server, "HTTP/1.1 200 OK\r\n");
+    step_on(&w);
+    assert_int_equal(w.downs, 0);
+    assert_int_equal(crier_client_timeout(w.client), 1);
+    w.now.boot_ms++;
+    assert_int_equal(crier_client_step(w.client), 0);
+    assert_int_equal(w.downs, 1);
+    assert_string_equal(w.reason.data, "the server accepts connections but does not answer");
+    world_deinit(&w);
+}
+
 /* What it will not come back from is told by on_down, once, and by step from then on. */
 static void test_over(void **state)
 {
@@ -600,13 +628,21 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_resume),      cmocka_unit_test(test_given),
-        cmocka_unit_test(test_retry),       cmocka_unit_test(test_idle),
-        cmocka_unit_test(test_mute),        cmocka_unit_test(test_over),
-        cmocka_unit_test(test_decisions),   cmocka_unit_test(test_endless_refusal),
-        cmocka_unit_test(test_repeat),      cmocka_unit_test(test_invalid),
-        cmocka_unit_test(test_stop_inside), cmocka_unit_test(test_stop_elsewhere),
-        cmocka_unit_test(test_null),        cmocka_unit_test(test_bare),
+        cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_given),
+        cmocka_unit_test(test_retry),
+        cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_mute),
+        cmocka_unit_test(test_slow_head),
+        cmocka_unit_test(test_over),
+        cmocka_unit_test(test_decisions),
+        cmocka_unit_test(test_endless_refusal),
+        cmocka_unit_test(test_repeat),
+        cmocka_unit_test(test_invalid),
+        cmocka_unit_test(test_stop_inside),
+        cmocka_unit_test(test_stop_elsewhere),
+        cmocka_unit_test(test_null),
+        cmocka_unit_test(test_bare),
         cmocka_unit_test(test_memory),
     };
 
