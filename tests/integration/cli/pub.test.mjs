@@ -136,6 +136,31 @@ test('a refused line is told by its number in the input', async (t) => {
   assert.match(result.stderr, /^crier pub: line 5: 400 Bad Request: Bad body: .* The lines before it are published, this one and those after it are not\.\n$/);
 });
 
+test('lines that were never asked for are not published, whatever the answer says', async (t) => {
+  const server = await scripted(t, async (connection) => {
+    await connection.until(() => connection.body().includes('one'));
+    published(connection);
+  });
+  const program = start(t, pub(server, 't'), { stdin: null });
+  program.child.stdin.write('one\n');
+  const result = await program.exited;
+  assert.equal(result.status, 1);
+  assert.match(result.stderr, /answered 201 before the end of what was published; how much of it is published is not known\n$/);
+});
+
+test('an answer that never ends is none to wait for', async (t) => {
+  const json = 'HTTP/1.1 201 Created\r\nContent-Type: application/json\r\n\r\n';
+  const server = await scripted(t, async (connection) => {
+    await connection.readBody();
+    connection.send(connection.index === 0 ? 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n'
+      : json + ' '.repeat(64 * 1024));
+  });
+  const stream = await run(t, pub(server, 't', 'x'));
+  assert.equal(stream.status, 1);
+  assert.match(stream.stderr, /text\/event-stream instead of application\/json/);
+  assert.equal((await run(t, pub(server, 't', 'x'))).status, 0);
+});
+
 test('a server that answers early is heard while the input goes on', async (t) => {
   const server = await scripted(t, async (connection) => {
     connection.send(`HTTP/1.1 401 Unauthorized\r\nContent-Type: application/problem+json\r\nConnection: close\r\n\r\n${problem()}`);
