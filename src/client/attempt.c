@@ -57,6 +57,7 @@ static void ask(struct crier_client *client, struct crier_now now)
 {
     int r = crier_call_start(&client->call, &client->access, &client->hop.url);
 
+    client->status = 0;
     client->state = CRIER_CLIENT_ASKING;
     if (r < 0)
         unreachable(client, r, now);
@@ -155,25 +156,43 @@ static void conclude(struct crier_client *client, struct crier_now now)
     crier_down(client, CRIER_DOWN_REFUSED, client->may_pass, now);
 }
 
-/* None was asked for; but who compresses all the same must not be followed in silence. */
-static bool is_encoded(const struct crier_reply *answer)
+/* The first line of a header that says more than what is harmless; data NULL: none. */
+static struct crier_slice
+coding_of(const struct crier_reply *answer, const char *name, const char *harmless)
 {
-    struct crier_slice coding = crier_reply_header(answer, CRIER_SLICE("content-encoding"));
+    for (size_t i = 0; i < answer->header_count; i++) {
+        const struct crier_header *header = &answer->headers[i];
 
-    return coding.len > 0 && !crier_slice_eq_nocase(coding, CRIER_SLICE("identity"));
+        if (crier_slice_eq_nocase(header->name, crier_slice_of(name)) &&
+            header->value.len > 0 &&
+            !crier_slice_eq_nocase(header->value, crier_slice_of(harmless)))
+            return header->value;
+    }
+    return (struct crier_slice){NULL, 0};
 }
 
-static void refuse_encoded(struct crier_client *client,
-                           const struct crier_reply *answer,
-                           struct crier_now now)
+/* No coding was asked for; but who encodes all the same must not be followed in silence. */
+static bool refuse_coded(struct crier_client *client,
+                         const struct crier_reply *answer,
+                         struct crier_now now)
 {
+    struct crier_slice coding = coding_of(answer, "content-encoding", "identity");
+    const char *what = "the stream is compressed (", *more = ")";
+
+    if (!coding.data) {
+        coding = coding_of(answer, "transfer-encoding", "chunked");
+        what = "the stream is transferred as ";
+        more = "";
+    }
+    if (!coding.data)
+        return false;
     crier_buf_clear(&client->reason);
-    crier_buf_append(&client->reason, CRIER_SLICE("the stream is compressed ("));
-    crier_plain_text(&client->reason,
-                     crier_reply_header(answer, CRIER_SLICE("content-encoding")));
-    crier_buf_append(&client->reason, CRIER_SLICE("), which was not asked for"));
+    crier_buf_append(&client->reason, crier_slice_of(what));
+    crier_plain_text(&client->reason, coding);
+    crier_buf_printf(&client->reason, "%s, which was not asked for", more);
     crier_buf_byte(&client->reason, '\0');
     crier_down(client, CRIER_DOWN_REFUSED, false, now);
+    return true;
 }
 
 static void
@@ -202,9 +221,7 @@ judge(struct crier_client *client, const struct crier_reply *answer, struct crie
     client->status = answer->status;
     switch (crier_verdict_of(answer->status, type, location)) {
     case CRIER_VERDICT_FOLLOW:
-        if (is_encoded(answer))
-            refuse_encoded(client, answer, now);
-        else
+        if (!refuse_coded(client, answer, now))
             open_stream(client, answer, now);
         return;
     case CRIER_VERDICT_REDIRECT:

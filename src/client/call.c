@@ -44,8 +44,15 @@ int crier_call_init(struct crier_call *call, const struct crier_mem *mem)
     return 0;
 }
 
+static void forget(struct crier_call *call)
+{
+    if (call->forget)
+        call->forget(call->ctx);
+}
+
 void crier_call_close(struct crier_call *call)
 {
+    forget(call);
     crier_dial_deinit(&call->dial);
     crier_transport_close(&call->transport);
     crier_tunnel_deinit(&call->tunnel);
@@ -248,8 +255,11 @@ static int enter(struct crier_call *call, enum crier_call_phase phase, uint64_t 
 
 static int dial(struct crier_call *call, uint64_t now_ms)
 {
-    int r = crier_dial_step(&call->dial, now_ms, &call->transport.fd);
+    int r;
 
+    /* It goes from look-up to address to address. */
+    forget(call);
+    r = crier_dial_step(&call->dial, now_ms, &call->transport.fd);
     if (r == CRIER_DIAL_WAIT)
         return 0;
     if (r < 0)
@@ -396,11 +406,6 @@ uint64_t crier_call_deadline(const struct crier_call *call)
 int crier_call_fd(const struct crier_call *call)
 {
     return call->phase == CRIER_CALL_DIALING ? crier_dial_fd(&call->dial) : call->transport.fd;
-}
-
-unsigned crier_call_turn(const struct crier_call *call)
-{
-    return call->dial.turn;
 }
 
 size_t crier_call_unsent(const struct crier_call *call)
