@@ -15,7 +15,8 @@
  *
  * Proxies (http ones; https goes through them by CONNECT) are taken from http_proxy,
  * https_proxy, all_proxy and no_proxy unless .proxy says otherwise; their credentials from
- * their URL. Names are looked up on a thread of their own, so that step never waits.
+ * their URL. Those of the environment are not asked for what is on this machine (localhost and
+ * names under it, 127.0.0.0/8, ::1). Names are looked up on a thread of their own, so that step never waits.
  *
  * Threads. All calls on one thread at a time; callbacks come from run or step. crier_client_stop
  * may be called by any thread and is async-signal-safe. Anything may be called inside a
