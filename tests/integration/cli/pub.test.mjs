@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
+import { bin } from '../lib/crier.mjs';
 import { run, start } from '../lib/command.mjs';
 import { freePort, published, scripted } from '../lib/scripted.mjs';
 
@@ -159,6 +160,16 @@ test('an answer that never ends is none to wait for', async (t) => {
   assert.equal(stream.status, 1);
   assert.match(stream.stderr, /text\/event-stream instead of application\/json/);
   assert.equal((await run(t, pub(server, 't', 'x'))).status, 0);
+});
+
+test('closed standard descriptors do not become the connection', async (t) => {
+  const server = await hub(t);
+  for (const closed of ['>&-', '2>&-', '<&- >&- 2>&-']) {
+    const { status } = await run(t, ['-c', `exec "$0" pub -u "$1" -v t x ${closed}`, bin, server.url], { program: '/bin/sh' });
+    assert.equal(status, 0, closed);
+    const { received, bodyStart } = server.connections.at(-1);
+    assert.equal(received.subarray(bodyStart).toString(), 'x', closed);
+  }
 });
 
 test('a server that answers early is heard while the input goes on', async (t) => {
