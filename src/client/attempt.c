@@ -47,6 +47,9 @@ static void unreachable(struct crier_client *client, int error, struct crier_now
         client->status = call->proxy_status;
         retry = crier_verdict_of(client->status, CRIER_SLICE(""), CRIER_SLICE("")) ==
                 CRIER_VERDICT_RETRY;
+        crier_backoff_after(
+            &client->backoff,
+            crier_retry_after(crier_tunnel_retry_after(&call->tunnel), now.wall_ms));
     }
     crier_down_reason(client, "%s", call->fault);
     crier_down(client, call->hopeless ? CRIER_DOWN_INVALID : CRIER_DOWN_UNREACHABLE, retry,

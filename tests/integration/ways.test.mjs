@@ -136,6 +136,14 @@ for (const [status, again] of [['407 Proxy Authentication Required', false], ['4
   });
 }
 
+test('a proxy that refuses for now says for how long', async (t) => {
+  const proxy = await forwardProxy(t, { refuse: () => '503 Service Unavailable\r\nRetry-After: 7' });
+  const follower = client(t, 'https://example.invalid/', ['--proxy', proxy.url, '--downs', '1']);
+  await follower.over();
+  const { delay } = follower.downs[0];
+  assert.ok(delay >= 7000 && delay < 8000, String(delay));
+});
+
 test('a proxy that answers CONNECT with nonsense, with too much, or not at all', async (t) => {
   const answers = [
     ['garbage\r\n\r\n', /^the proxy failed: the answer is not well-formed HTTP$/],
