@@ -9,13 +9,18 @@
  * minute); `retry:` replaces the first delay; not before Retry-After. It stops for good at 204
  * and other 2xx but 200, a wrong content type, and other 4xx. on_down may decide otherwise.
  * Redirects (301, 302, 303, 307, 308) are followed, at most 20; credentials (Authorization,
- * Cookie, and headers marked secret) go to the URL's own origin only.
+ * Cookie, and headers marked secret) go to the URL's own origin only. 307 and 308 send the
+ * request again as it was, its body too, also to another origin; 303 makes a GET of it, and
+ * so do 301 and 302 of a POST.
  *
  * Requests other than GET are sent again only with .repeat.
  *
  * Proxies (http ones; https goes through them by CONNECT) are taken from http_proxy,
  * https_proxy, all_proxy and no_proxy unless .proxy says otherwise; their credentials from
- * their URL. Names are looked up on a thread of their own, so that step never waits.
+ * their URL. Those of the environment are not asked for what is on this machine (localhost and
+ * names under it, 127.0.0.0/8, ::1).
+ *
+ * Names are looked up on a thread of their own, so that step never waits.
  *
  * Threads. All calls on one thread at a time; callbacks come from run or step. crier_client_stop
  * may be called by any thread and is async-signal-safe. Anything may be called inside a
@@ -46,7 +51,8 @@ struct crier_down {
     struct crier_slice reason; /**< "connection refused", "503 Service Unavailable: ..." */
     unsigned status;           /**< of the answer; 0: there was none */
     bool will_retry;           /**< what it will do unless on_down says otherwise … */
-    int64_t delay_ms;          /**< … and after how long */
+    int64_t delay_ms;          /**< … and after how long; with will_retry false: how long it
+                                    would wait if on_down says CRIER_DECIDE_RETRY */
 };
 
 /** What on_down returns. */
@@ -81,7 +87,8 @@ struct crier_client_options {
     bool insecure;              /**< https without looking at the certificate: for tests */
     int64_t connect_timeout_ms; /**< of the look-up, of each address, and of the handshakes of
                                      proxies and TLS: 10,000; CRIER_OFF */
-    int64_t idle_timeout_ms;    /**< without a byte, comments are life: 45,000; CRIER_OFF */
+    int64_t idle_timeout_ms;    /**< without a byte, comments are life; and from the request to
+                                     the end of its answer's head: 45,000; CRIER_OFF */
     int64_t max_event_bytes;    /**< 32 MiB; a larger one ends it for good; CRIER_OFF */
     int64_t first_delay_ms, max_delay_ms, healthy_ms; /**< 1,000; 30,000; 60,000 */
 
@@ -91,7 +98,7 @@ struct crier_client_options {
      *  crier:connected, and tells losses with crier:gap. */
     void (*on_event)(struct crier_client *client, const struct crier_item *item, void *ctx);
     void (*on_comment)(struct crier_client *client, struct crier_slice comment, void *ctx);
-    /** `retry:` came: the first delay is this from now on. */
+    /** `retry:` came: the first delay is this from now on, but a day at most. */
     void (*on_retry)(struct crier_client *client, uint32_t retry_ms, void *ctx);
     /** It is down; each end is told once, with its reason. Returns enum crier_decision. */
     int (*on_down)(struct crier_client *client, const struct crier_down *down, void *ctx);

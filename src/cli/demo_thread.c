@@ -43,6 +43,12 @@ static void *run(void *arg)
     return NULL;
 }
 
+static void deinit(struct crier_demo_thread *demo)
+{
+    pthread_cond_destroy(&demo->over);
+    pthread_mutex_destroy(&demo->mutex);
+}
+
 int crier_demo_start(struct crier_demo_thread *demo, struct crier_hub *hub)
 {
     pthread_condattr_t attributes;
@@ -62,6 +68,8 @@ int crier_demo_start(struct crier_demo_thread *demo, struct crier_hub *hub)
     r = pthread_create(&demo->thread, NULL, run, demo);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     demo->running = r == 0;
+    if (!demo->running)
+        deinit(demo);
     return -r;
 }
 
@@ -74,7 +82,6 @@ void crier_demo_stop(struct crier_demo_thread *demo)
     pthread_cond_signal(&demo->over);
     pthread_mutex_unlock(&demo->mutex);
     pthread_join(demo->thread, NULL);
-    pthread_cond_destroy(&demo->over);
-    pthread_mutex_destroy(&demo->mutex);
+    deinit(demo);
     demo->running = false;
 }

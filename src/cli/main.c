@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* crier: which command? */
 #include "cli/command.h"
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct {
     const struct crier_command *command;
@@ -58,10 +60,20 @@ static int run(const char *name, int argc, char **argv)
     return unknown_command(name);
 }
 
+/* Where a standard descriptor is closed the next one opened would take its place: what is meant
+ * for standard error would go to a server. The lowest free one is what open gives. */
+static void fill_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+            return;
+}
+
 int main(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : NULL;
 
+    fill_descriptors();
     /* A closed pipe or connection is an error of the write that meets it. */
     (void)signal(SIGPIPE, SIG_IGN);
     if (!word) {

@@ -202,6 +202,15 @@ static int refused(const struct pub *p, uint64_t before)
     return CRIER_EXIT_FAILED;
 }
 
+static int answered_early(const struct pub *p)
+{
+    crier_command_say(&crier_pub_command,
+                      "%.*s answered %u before the end of what was published; how much of it "
+                      "is published is not known",
+                      CRIER_SLICE_ARG(crier_buf_slice(&p->url)), p->post.status);
+    return CRIER_EXIT_FAILED;
+}
+
 /* -1: published. Otherwise the exit status. */
 static int check_answer(const struct pub *p, uint64_t before)
 {
@@ -211,6 +220,8 @@ static int check_answer(const struct pub *p, uint64_t before)
     if (p->post.status < 200 || p->post.status >= 300 ||
         !crier_slice_eq_nocase(essence, CRIER_SLICE("application/json")))
         return refused(p, before);
+    if (p->post.early)
+        return answered_early(p);
     r = p->options.verbose ? crier_write_all(STDOUT_FILENO, crier_buf_slice(&p->post.body)) : 0;
     if (r == 0)
         return -1;

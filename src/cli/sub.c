@@ -6,7 +6,8 @@
  *                             ─▶ on_down  ─▶ standard error
  *
  * The loop polls three things: the client's descriptor, the signals, and standard output, so
- * that `crier sub x | head -1` ends when head does, and not with the next event.
+ * that `crier sub x | head -1` ends when head does, and not with the next event. Writing waits
+ * for the signals and the deadline too: a reader that has stopped does not keep it.
  *
  * What is printed: the data of each event and a line end. With --json the hub's own envelope,
  * one object a line. The hub's own events ("crier:...") are not printed, but for a gap, which
@@ -25,6 +26,7 @@
 #include "hub/topic.h"
 #include "net/sys.h"
 #include <jansson.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -358,22 +360,80 @@ static int open_client(struct sub *s)
 
 /* ---- following ---- */
 
+static int poll_ms(uint64_t ms)
+{
+    return (int)(ms < 1000000 ? ms : 1000000);
+}
+
+static bool is_late(const struct sub *s)
+{
+    return s->deadline_ms && crier_sys_now().boot_ms >= s->deadline_ms;
+}
+
+static int late_status(const struct sub *s)
+{
+    return s->options.count ? CRIER_EXIT_FAILED : CRIER_EXIT_DONE;
+}
+
+/* Waits until standard output takes a piece. 0; otherwise it is over: 1 + the exit status. */
+static int wait_for_output(const struct sub *s)
+{
+    for (;;) {
+        struct pollfd polled[2] = {{.fd = STDOUT_FILENO, .events = POLLOUT},
+                                   {.fd = s->signals, .events = POLLIN}};
+        uint64_t now_ms = crier_sys_now().boot_ms;
+        int ms = -1;
+
+        if (s->deadline_ms)
+            ms = s->deadline_ms > now_ms ? poll_ms(s->deadline_ms - now_ms) : 0;
+        if (poll(polled, 2, ms) < 0)
+            continue;
+        /* What can be written at once is. */
+        if (polled[0].revents)
+            return 0;
+        if (polled[1].revents)
+            return 1 + CRIER_EXIT_DONE;
+        if (is_late(s))
+            return 1 + late_status(s);
+    }
+}
+
+/* A pipe that is ready takes PIPE_BUF bytes without blocking. */
+static int write_piece(struct crier_slice *bytes)
+{
+    ssize_t n =
+        write(STDOUT_FILENO, bytes->data, bytes->len < PIPE_BUF ? bytes->len : PIPE_BUF);
+
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    *bytes = crier_slice_sub(*bytes, (size_t)n, bytes->len);
+    return 0;
+}
+
+static int flush_failed(int error)
+{
+    if (error == -EPIPE)
+        return 1 + CRIER_EXIT_DONE;
+    crier_command_say(&crier_sub_command, "cannot write to standard output: %s",
+                      strerror(-error));
+    return 1 + CRIER_EXIT_FAILED;
+}
+
 /* 0; otherwise it is over: 1 + the exit status. */
 static int flush(struct sub *s)
 {
+    struct crier_slice bytes = crier_buf_slice(&s->out);
     int r = crier_buf_error(&s->out);
 
-    if (r == 0 && s->out.len > 0)
-        r = crier_write_all(STDOUT_FILENO, crier_buf_slice(&s->out));
-    crier_buf_clear(&s->out);
-    if (r == -EPIPE)
-        return 1 + CRIER_EXIT_DONE;
-    if (r < 0) {
-        crier_command_say(&crier_sub_command, "cannot write to standard output: %s",
-                          strerror(-r));
-        return 1 + CRIER_EXIT_FAILED;
+    while (r == 0 && bytes.len > 0) {
+        int over = wait_for_output(s);
+
+        if (over)
+            return over;
+        r = write_piece(&bytes);
     }
-    return 0;
+    crier_buf_clear(&s->out);
+    return r < 0 ? flush_failed(r) : 0;
 }
 
 static int finish(const struct sub *s, int result)
@@ -393,7 +453,7 @@ static int timeout(const struct sub *s, struct crier_now now)
     if (!s->deadline_ms)
         return ms;
     left = s->deadline_ms > now.boot_ms ? s->deadline_ms - now.boot_ms : 0;
-    return ms < 0 || left < (uint64_t)ms ? (int)(left < 1000000 ? left : 1000000) : ms;
+    return ms < 0 || left < (uint64_t)ms ? poll_ms(left) : ms;
 }
 
 static void wait_for(struct sub *s, struct crier_now now, struct pollfd polled[POLLED])
@@ -422,8 +482,8 @@ static int follow(struct sub *s)
         wait_for(s, crier_sys_now(), polled);
         if (polled[1].revents || polled[2].revents & (POLLERR | POLLHUP | POLLNVAL))
             return CRIER_EXIT_DONE;
-        if (s->deadline_ms && crier_sys_now().boot_ms >= s->deadline_ms)
-            return s->options.count ? CRIER_EXIT_FAILED : CRIER_EXIT_DONE;
+        if (is_late(s))
+            return late_status(s);
     }
 }
 

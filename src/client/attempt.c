@@ -17,7 +17,8 @@
  * sent is always the one of the last event handed to the program, wherever the connection
  * broke.
  *
- * Time. `life_ms` of the call moves with every byte, so comments count as life.
+ * Time. `life_ms` of the call moves with every byte, so comments count as life. Not so before
+ * the head of the answer is there: its bytes may drip without end, so time runs from `sent_ms`.
  *
  * Any callback may stop the client: after each the state is looked at again before anything of
  * the attempt is touched.
@@ -46,6 +47,9 @@ static void unreachable(struct crier_client *client, int error, struct crier_now
         client->status = call->proxy_status;
         retry = crier_verdict_of(client->status, CRIER_SLICE(""), CRIER_SLICE("")) ==
                 CRIER_VERDICT_RETRY;
+        crier_backoff_after(
+            &client->backoff,
+            crier_retry_after(crier_tunnel_retry_after(&call->tunnel), now.wall_ms));
     }
     crier_down_reason(client, "%s", call->fault);
     crier_down(client, call->hopeless ? CRIER_DOWN_INVALID : CRIER_DOWN_UNREACHABLE, retry,
@@ -56,6 +60,7 @@ static void ask(struct crier_client *client, struct crier_now now)
 {
     int r = crier_call_start(&client->call, &client->access, &client->hop.url);
 
+    client->status = 0;
     client->state = CRIER_CLIENT_ASKING;
     if (r < 0)
         unreachable(client, r, now);
@@ -154,25 +159,43 @@ static void conclude(struct crier_client *client, struct crier_now now)
     crier_down(client, CRIER_DOWN_REFUSED, client->may_pass, now);
 }
 
-/* None was asked for; but who compresses all the same must not be followed in silence. */
-static bool is_encoded(const struct crier_reply *answer)
+/* The first line of a header that says more than what is harmless; data NULL: none. */
+static struct crier_slice
+coding_of(const struct crier_reply *answer, const char *name, const char *harmless)
 {
-    struct crier_slice coding = crier_reply_header(answer, CRIER_SLICE("content-encoding"));
+    for (size_t i = 0; i < answer->header_count; i++) {
+        const struct crier_header *header = &answer->headers[i];
 
-    return coding.len > 0 && !crier_slice_eq_nocase(coding, CRIER_SLICE("identity"));
+        if (crier_slice_eq_nocase(header->name, crier_slice_of(name)) &&
+            header->value.len > 0 &&
+            !crier_slice_eq_nocase(header->value, crier_slice_of(harmless)))
+            return header->value;
+    }
+    return (struct crier_slice){NULL, 0};
 }
 
-static void refuse_encoded(struct crier_client *client,
-                           const struct crier_reply *answer,
-                           struct crier_now now)
+/* No coding was asked for; but who encodes all the same must not be followed in silence. */
+static bool refuse_coded(struct crier_client *client,
+                         const struct crier_reply *answer,
+                         struct crier_now now)
 {
+    struct crier_slice coding = coding_of(answer, "content-encoding", "identity");
+    const char *what = "the stream is compressed (", *more = ")";
+
+    if (!coding.data) {
+        coding = coding_of(answer, "transfer-encoding", "chunked");
+        what = "the stream is transferred as ";
+        more = "";
+    }
+    if (!coding.data)
+        return false;
     crier_buf_clear(&client->reason);
-    crier_buf_append(&client->reason, CRIER_SLICE("the stream is compressed ("));
-    crier_plain_text(&client->reason,
-                     crier_reply_header(answer, CRIER_SLICE("content-encoding")));
-    crier_buf_append(&client->reason, CRIER_SLICE("), which was not asked for"));
+    crier_buf_append(&client->reason, crier_slice_of(what));
+    crier_plain_text(&client->reason, coding);
+    crier_buf_printf(&client->reason, "%s, which was not asked for", more);
     crier_buf_byte(&client->reason, '\0');
     crier_down(client, CRIER_DOWN_REFUSED, false, now);
+    return true;
 }
 
 static void
@@ -201,9 +224,7 @@ judge(struct crier_client *client, const struct crier_reply *answer, struct crie
     client->status = answer->status;
     switch (crier_verdict_of(answer->status, type, location)) {
     case CRIER_VERDICT_FOLLOW:
-        if (is_encoded(answer))
-            refuse_encoded(client, answer, now);
-        else
+        if (!refuse_coded(client, answer, now))
             open_stream(client, answer, now);
         return;
     case CRIER_VERDICT_REDIRECT:
@@ -317,11 +338,16 @@ static void lost(struct crier_client *client, int error, struct crier_now now)
     }
 }
 
+static uint64_t idle_since(const struct crier_client *client)
+{
+    return client->state == CRIER_CLIENT_ASKING ? client->call.sent_ms : client->call.life_ms;
+}
+
 static bool is_idle(const struct crier_client *client, uint64_t now_ms)
 {
     return client->settings.idle_ms != CRIER_SETTINGS_NO_LIMIT &&
            !crier_call_connecting(&client->call) &&
-           now_ms - client->call.life_ms >= client->settings.idle_ms;
+           now_ms - idle_since(client) >= client->settings.idle_ms;
 }
 
 static void check_time(struct crier_client *client, struct crier_now now)
@@ -363,5 +389,5 @@ uint64_t crier_attempt_due(const struct crier_client *client)
         return 0;
     if (crier_call_connecting(&client->call))
         return crier_call_deadline(&client->call);
-    return crier_dial_deadline(client->call.life_ms, client->settings.idle_ms);
+    return crier_dial_deadline(idle_since(client), client->settings.idle_ms);
 }

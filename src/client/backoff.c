@@ -27,15 +27,19 @@ void crier_backoff_up(struct crier_backoff *backoff, uint64_t now_ms)
     backoff->up_since_ms = now_ms;
 }
 
+static uint64_t bounded(uint64_t asked_ms)
+{
+    return asked_ms < CRIER_BACKOFF_ASKED_MAX_MS ? asked_ms : CRIER_BACKOFF_ASKED_MAX_MS;
+}
+
 void crier_backoff_retry(struct crier_backoff *backoff, uint64_t retry_ms)
 {
-    backoff->options.first_ms = retry_ms;
+    backoff->options.first_ms = bounded(retry_ms);
 }
 
 void crier_backoff_after(struct crier_backoff *backoff, uint64_t after_ms)
 {
-    backoff->after_ms =
-        after_ms < CRIER_BACKOFF_AFTER_MAX_MS ? after_ms : CRIER_BACKOFF_AFTER_MAX_MS;
+    backoff->after_ms = bounded(after_ms);
 }
 
 /* A server that asks for more than our longest delay gets it. One that asks for none gets that

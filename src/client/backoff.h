@@ -19,8 +19,8 @@ struct crier_backoff_options {
 };
 
 enum {
-    CRIER_BACKOFF_AFTER_MAX_MS = 24 * 3600 * 1000
-}; /* no Retry-After sends us away for longer */
+    CRIER_BACKOFF_ASKED_MAX_MS = 24 * 3600 * 1000
+}; /* no Retry-After and no `retry:` sends us away for longer */
 
 struct crier_backoff {
     struct crier_backoff_options options;

@@ -44,8 +44,15 @@ int crier_call_init(struct crier_call *call, const struct crier_mem *mem)
     return 0;
 }
 
+static void forget(struct crier_call *call)
+{
+    if (call->forget)
+        call->forget(call->ctx);
+}
+
 void crier_call_close(struct crier_call *call)
 {
+    forget(call);
     crier_dial_deinit(&call->dial);
     crier_transport_close(&call->transport);
     crier_tunnel_deinit(&call->tunnel);
@@ -236,18 +243,23 @@ static int enter(struct crier_call *call, enum crier_call_phase phase, uint64_t 
 
     call->phase = phase;
     call->reached = phase == CRIER_CALL_OPEN;
-    call->life_ms = now_ms;
+    call->life_ms = call->sent_ms = now_ms;
     if (phase == CRIER_CALL_TUNNELING)
         r = crier_tunnel_start(&call->tunnel, call->proxy, &call->url);
     else if (phase == CRIER_CALL_SHAKING)
         r = crier_transport_secure(&call->transport, call->tls, call->url.host);
+    if (r == -EINVAL)
+        return fail(call, r, "the host's name cannot be asked for over TLS");
     return r < 0 ? fail_errno(call, r) : 0;
 }
 
 static int dial(struct crier_call *call, uint64_t now_ms)
 {
-    int r = crier_dial_step(&call->dial, now_ms, &call->transport.fd);
+    int r;
 
+    /* It goes from look-up to address to address. */
+    forget(call);
+    r = crier_dial_step(&call->dial, now_ms, &call->transport.fd);
     if (r == CRIER_DIAL_WAIT)
         return 0;
     if (r < 0)
@@ -325,7 +337,7 @@ static void flush(struct crier_call *call, uint64_t now_ms)
         }
         call->begun = true;
         call->sent += (size_t)n;
-        call->life_ms = now_ms;
+        call->life_ms = call->sent_ms = now_ms;
     }
     crier_buf_clear(&call->out);
     call->sent = 0;
@@ -394,11 +406,6 @@ uint64_t crier_call_deadline(const struct crier_call *call)
 int crier_call_fd(const struct crier_call *call)
 {
     return call->phase == CRIER_CALL_DIALING ? crier_dial_fd(&call->dial) : call->transport.fd;
-}
-
-unsigned crier_call_turn(const struct crier_call *call)
-{
-    return call->dial.turn;
 }
 
 size_t crier_call_unsent(const struct crier_call *call)

@@ -30,6 +30,10 @@ enum crier_call_phase {
 
 struct crier_call {
     const struct crier_mem *mem;
+    /* crier_call_fd() may be closed now: it must not be waited for any longer. NULL: nobody
+     * keeps it. */
+    void (*forget)(void *ctx);
+    void *ctx;
     enum crier_call_phase phase;
     struct crier_access *access;
     struct crier_url url;            /* its text is the caller's */
@@ -47,6 +51,7 @@ struct crier_call {
     bool eof;
     struct crier_reply_reader *reader;
     uint64_t life_ms;      /* when the last byte came or went, or the connection was made */
+    uint64_t sent_ms;      /* the same, but for bytes that came */
     bool reached;          /* was there a connection to the server? */
     bool begun;            /* has any byte of the request left? */
     bool hopeless;         /* after < 0: it will not be better the next time */
@@ -83,8 +88,7 @@ bool crier_call_connecting(const struct crier_call *call);   /* or at the handsh
 uint64_t crier_call_deadline(const struct crier_call *call); /* while it is connecting */
 int crier_call_fd(const struct crier_call *call);            /* -1: none */
 short crier_call_events(const struct crier_call *call);      /* for poll(2) */
-unsigned crier_call_turn(const struct crier_call *call); /* another: fd may be another file */
-bool crier_call_pending(const struct crier_call *call);  /* io has something to do at once */
+bool crier_call_pending(const struct crier_call *call); /* io has something to do at once */
 size_t crier_call_unsent(const struct crier_call *call);
 
 #endif

@@ -45,9 +45,10 @@ bool crier_client_connected(const struct crier_client *client)
 
 static void obey_stop(struct crier_client *client)
 {
-    if (client->state == CRIER_CLIENT_OVER || !atomic_load(&client->stopped))
+    if (!atomic_load(&client->stopped))
         return;
-    crier_down_over(client, CRIER_STOPPED);
+    if (client->state != CRIER_CLIENT_OVER)
+        crier_down_over(client, CRIER_STOPPED);
     /* It has been seen: a loop that polls on must not spin. */
     crier_wake_drain(&client->wake);
 }
@@ -82,30 +83,32 @@ static struct crier_now read_clock(const struct crier_client *client)
     return clock ? clock->read(clock->ctx) : crier_sys_now();
 }
 
+/* Before it is closed: epoll keeps a closed descriptor as long as another process has it open,
+ * after a fork, and it could then not be removed any more. */
+static void unwatch(void *ctx)
+{
+    struct crier_client *client = ctx;
+
+    if (client->watched >= 0)
+        crier_poller_remove(&client->poller, client->watched);
+    client->watched = -1;
+}
+
 /* Has the descriptor look at what the client waits for now. */
 static int watch(struct crier_client *client)
 {
     int fd = crier_client_connected(client) ? crier_call_fd(&client->call) : -1;
-    unsigned turn = crier_call_turn(&client->call);
     short events = crier_call_events(&client->call);
     unsigned ready = (events & POLLIN ? (unsigned)CRIER_READY_IN : 0) |
                      (events & POLLOUT ? (unsigned)CRIER_READY_OUT : 0);
     int r;
 
-    if (fd == client->watched && turn == client->watched_turn &&
-        events == client->watched_events)
-        return 0;
-    /* A descriptor of before is closed, or belongs to a look-up that was abandoned. */
-    if (client->watched >= 0 && (fd != client->watched || turn != client->watched_turn))
-        crier_poller_remove(&client->poller, client->watched);
-    client->watched = -1;
-    if (fd < 0)
+    if (fd < 0 || (fd == client->watched && events == client->watched_events))
         return 0;
     r = crier_poller_watch(&client->poller, fd, &client->call, ready);
     if (r < 0)
         return r;
     client->watched = fd;
-    client->watched_turn = turn;
     client->watched_events = events;
     return 0;
 }
@@ -232,6 +235,8 @@ static int init(struct crier_client *client, const struct crier_client_options *
                               crier_slice_of(options->last_event_id));
     if (r == 0)
         r = crier_call_init(&client->call, client->mem);
+    client->call.forget = unwatch;
+    client->call.ctx = client;
     if (r == 0)
         r = crier_buf_reserve(&client->reason, REASON_BYTES);
     return r;

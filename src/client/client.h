@@ -38,7 +38,6 @@ struct crier_client {
     struct crier_poller poller;
     struct crier_wake wake;
     int watched; /* the call's descriptor; -1: none */
-    unsigned watched_turn;
     short watched_events;
 
     /* This attempt, which begins at the URL that was given. */

@@ -33,14 +33,11 @@ static void close_socket(struct crier_dial *dial)
 
 void crier_dial_deinit(struct crier_dial *dial)
 {
-    unsigned turn = dial->turn;
-
     crier_lookup_deinit(&dial->lookup);
     if (dial->list)
         freeaddrinfo(dial->list);
     close_socket(dial);
     crier_dial_init(dial);
-    dial->turn = turn;
 }
 
 uint64_t crier_dial_deadline(uint64_t now_ms, uint64_t timeout_ms)
@@ -54,7 +51,6 @@ int crier_dial_start(struct crier_dial *dial,
                      uint64_t timeout_ms)
 {
     assert(!dial->looking && !dial->list && dial->fd < 0);
-    dial->turn++;
     dial->timeout_ms = timeout_ms;
     dial->deadline_ms = 0;
     dial->error = -ENOENT;
@@ -87,7 +83,6 @@ static int open_next(struct crier_dial *dial, uint64_t now_ms)
     int on = 1;
 
     dial->next = address->ai_next;
-    dial->turn++;
     dial->fd = socket(address->ai_family, address->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
                       address->ai_protocol);
     if (dial->fd < 0)

@@ -20,7 +20,6 @@ struct crier_dial {
     uint64_t timeout_ms, deadline_ms;
     int error;         /* of the address tried last, negative */
     const char *fault; /* of the look-up, static text; NULL: it did not fail */
-    unsigned turn;     /* another one: the descriptor to wait for is another too */
 };
 
 void crier_dial_init(struct crier_dial *dial); /* allocates nothing */

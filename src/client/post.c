@@ -9,14 +9,19 @@
  * The server answers early when it refuses (a bad line, no token): the rest is not sent then.
  * Waiting is bounded only while it is the server's turn: bytes of ours are unsent, or the body
  * has ended. A caller that takes its time with the next piece is not timed.
+ *
+ * An answer need not end: it is taken as it is once what is kept of it is full, ANSWER_MS after
+ * its head, and at once when it is an event stream.
  */
 #include "client/post.h"
 
+#include "http/negotiate.h"
 #include <limits.h>
 #include <stdio.h>
 
 enum {
     PROGRESS_MS = 60 * 1000,
+    ANSWER_MS = 30 * 1000,
     BODY_BYTES = 64 * 1024,
 };
 
@@ -71,6 +76,7 @@ int crier_post_start(struct crier_post *p,
     p->unsent = 0;
     p->progress_ms = now_ms;
     p->status = 0;
+    p->early = false;
     crier_buf_clear(&p->type);
     crier_buf_clear(&p->body);
     return 0;
@@ -98,16 +104,27 @@ void crier_post_end(struct crier_post *p)
 
 /* ---- stepping ---- */
 
-static void use_head(struct crier_post *p, const struct crier_reply *answer)
+static void use_head(struct crier_post *p, const struct crier_reply *answer, uint64_t now_ms)
 {
     p->status = answer->status;
+    p->answered_ms = now_ms;
+    p->early = !p->ended || crier_call_unsent(&p->call) > 0;
     crier_buf_append(&p->type, crier_reply_header(answer, CRIER_SLICE("content-type")));
     /* Whatever it says, it says it before we are through: what is left is not wanted. */
     if (!p->ended)
         p->call.deaf = true;
 }
 
-static int use_answers(struct crier_post *p)
+static bool has_enough(const struct crier_post *p)
+{
+    struct crier_slice essence = crier_content_type_essence(crier_buf_slice(&p->type));
+
+    return p->body.len >= BODY_BYTES ||
+           crier_slice_eq_nocase(essence, CRIER_SLICE("text/event-stream"));
+}
+
+/* 0, CRIER_POST_ANSWERED, < 0. */
+static int use_answers(struct crier_post *p, uint64_t now_ms)
 {
     struct crier_reply_item item;
     int r;
@@ -115,15 +132,16 @@ static int use_answers(struct crier_post *p)
     while ((r = crier_call_next(&p->call, &item)) == 0) {
         switch (item.kind) {
         case CRIER_REPLY_HEAD:
-            use_head(p, item.reply);
+            use_head(p, item.reply, now_ms);
             break;
         case CRIER_REPLY_BODY:
             crier_buf_append(&p->body, crier_slice_sub(item.body, 0, BODY_BYTES - p->body.len));
             break;
         case CRIER_REPLY_END:
-            p->open = false;
             return CRIER_POST_ANSWERED;
         }
+        if (has_enough(p))
+            return CRIER_POST_ANSWERED;
     }
     return r == CRIER_CALL_MORE ? 0 : r;
 }
@@ -134,15 +152,23 @@ static bool is_waiting(const struct crier_post *p)
            (p->ended || p->status || crier_call_unsent(&p->call) > 0);
 }
 
+static uint64_t due_at(const struct crier_post *p)
+{
+    return p->status ? p->answered_ms + ANSWER_MS : p->progress_ms + PROGRESS_MS;
+}
+
+/* As crier_post_step. */
 static int check_progress(struct crier_post *p, uint64_t now_ms)
 {
     size_t unsent = crier_call_unsent(&p->call);
 
-    if (unsent != p->unsent || p->call.life_ms > p->progress_ms || !is_waiting(p))
+    if (unsent != p->unsent || p->call.sent_ms > p->progress_ms || !is_waiting(p))
         p->progress_ms = now_ms;
     p->unsent = unsent;
-    if (now_ms - p->progress_ms < PROGRESS_MS)
+    if (now_ms < due_at(p))
         return 0;
+    if (p->status)
+        return CRIER_POST_ANSWERED;
     (void)snprintf(p->call.fault, sizeof(p->call.fault), "no answer in %d seconds",
                    PROGRESS_MS / 1000);
     return -ETIMEDOUT;
@@ -153,7 +179,7 @@ int crier_post_step(struct crier_post *p, uint64_t now_ms)
     int r = crier_call_io(&p->call, now_ms);
 
     if (r == 0)
-        r = use_answers(p);
+        r = use_answers(p, now_ms);
     /* The words of an answer that is cut off after its head are lost, its status is not. */
     if (r < 0 && p->status)
         r = CRIER_POST_ANSWERED;
@@ -176,7 +202,7 @@ short crier_post_events(const struct crier_post *p)
 
 int crier_post_timeout(const struct crier_post *p, uint64_t now_ms)
 {
-    uint64_t due = p->progress_ms + PROGRESS_MS;
+    uint64_t due = due_at(p);
 
     if (!p->open)
         return -1;

@@ -31,8 +31,10 @@ struct crier_post {
     struct crier_call call;
     bool open, chunked, ended;
     size_t unsent;        /* at the last step: whether it moves */
-    uint64_t progress_ms; /* when a byte last went or came */
+    uint64_t progress_ms; /* when a byte last went */
     unsigned status;
+    bool early;                  /* the answer came before the whole body had left */
+    uint64_t answered_ms;        /* when its head came */
     struct crier_buf type, body; /* of the answer; the body cut to 64 KiB */
 };
 

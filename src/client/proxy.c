@@ -138,6 +138,7 @@ int crier_proxies_set(struct crier_proxies *proxies,
                              *const except_names[4] = {"no_proxy", "NO_PROXY"};
     struct crier_slice http = crier_slice_of(given), https = http;
 
+    proxies->of_environment = !given;
     if (!given) {
         http = look(get, ctx, http_names);
         https = look(get, ctx, https_names);
@@ -154,12 +155,20 @@ int crier_proxies_set(struct crier_proxies *proxies,
     return crier_buf_error(&proxies->except);
 }
 
+static bool is_here(const struct crier_url *url)
+{
+    const struct crier_authority authority = {.host = url->host, .is_ipv6 = url->is_ipv6};
+
+    return crier_authority_is_local(&authority);
+}
+
 const struct crier_proxy *crier_proxies_for(const struct crier_proxies *proxies,
                                             const struct crier_url *url)
 {
     const struct crier_proxy *proxy = url->is_secure ? &proxies->https : &proxies->http;
 
-    if (proxy->text.len == 0 || crier_proxy_excepts(crier_buf_slice(&proxies->except), url))
+    if (proxy->text.len == 0 || (proxies->of_environment && is_here(url)) ||
+        crier_proxy_excepts(crier_buf_slice(&proxies->except), url))
         return NULL;
     return proxy;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which proxy leads to a URL: one that was given, or those of the environment. Pure: the
- * environment is given as a function.
+ * environment is given as a function. Those of the environment are meant for the network: what
+ * is on this machine (localhost, names under it, 127.0.0.0/8, ::1) is asked for without them.
  *
  *     http_proxy, https_proxy, all_proxy, no_proxy, and in upper case too, but for HTTP_PROXY:
  *     a CGI program would take it from a request header ("Proxy:", httpoxy)
@@ -20,7 +21,8 @@ struct crier_proxy {
 
 struct crier_proxies {
     struct crier_proxy http, https; /* by the scheme of the URL that is asked for */
-    struct crier_buf except;        /* no_proxy */
+    bool of_environment;
+    struct crier_buf except; /* no_proxy */
 };
 
 typedef const char *crier_proxy_getenv(void *ctx, const char *name);

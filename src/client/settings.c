@@ -143,8 +143,11 @@ number(struct crier_settings *settings, const char *name, int64_t value, uint64_
 static uint64_t
 limit(struct crier_settings *settings, const char *name, int64_t value, uint64_t otherwise)
 {
-    return value == CRIER_OFF ? CRIER_SETTINGS_NO_LIMIT
-                              : number(settings, name, value, otherwise);
+    if (value == CRIER_OFF)
+        return CRIER_SETTINGS_NO_LIMIT;
+    if (value < 0)
+        blame(settings, "%s must not be negative, unless it is CRIER_OFF", name);
+    return number(settings, name, value, otherwise);
 }
 
 static void read_numbers(struct crier_settings *settings, const struct crier_client_options *o)

@@ -28,7 +28,8 @@ int crier_tls_new(const struct crier_mem *mem,
                   struct crier_tls **ret_tls) CRIER_MUST_CHECK;
 struct crier_tls *crier_tls_free(struct crier_tls *tls);
 
-/* Borrows tls and fd, a connected non-blocking socket, for its life. 0, -ENOMEM. */
+/* Borrows tls and fd, a connected non-blocking socket, for its life. 0, -ENOMEM,
+ * -EINVAL: no certificate can be for that host. */
 int crier_tls_session_new(struct crier_tls *tls,
                           int fd,
                           struct crier_slice host,

@@ -77,6 +77,7 @@ static int use(struct crier_tunnel *tunnel, struct crier_slice input)
     if (r == CRIER_REPLY_MORE)
         return CRIER_TUNNEL_WAIT;
     /* The head comes first. */
+    tunnel->answer = item.reply;
     tunnel->status = item.reply->status;
     if (tunnel->status > 299)
         return -ECONNABORTED;
@@ -105,6 +106,13 @@ int crier_tunnel_step(struct crier_tunnel *tunnel, struct crier_transport *trans
             r = 0;
     }
     return r;
+}
+
+struct crier_slice crier_tunnel_retry_after(const struct crier_tunnel *tunnel)
+{
+    if (!tunnel->answer)
+        return (struct crier_slice){NULL, 0};
+    return crier_reply_header(tunnel->answer, CRIER_SLICE("retry-after"));
 }
 
 bool crier_tunnel_unsent(const struct crier_tunnel *tunnel)

@@ -14,6 +14,7 @@ struct crier_tunnel {
     size_t sent;
     struct crier_reply_reader *reader; /* NULL: none was asked for */
     unsigned status;                   /* of the proxy's answer; 0: there is none */
+    const struct crier_reply *answer;  /* the reader's; NULL: there is none */
     const char *fault;                 /* static text; NULL: the errno says it all */
 };
 
@@ -28,6 +29,8 @@ int crier_tunnel_start(struct crier_tunnel *tunnel,
  * see status; other < 0: fault. */
 int crier_tunnel_step(struct crier_tunnel *tunnel,
                       struct crier_transport *transport) CRIER_MUST_CHECK;
+/* Of the proxy's answer, for tunnel's life; empty: none. */
+struct crier_slice crier_tunnel_retry_after(const struct crier_tunnel *tunnel);
 bool crier_tunnel_unsent(const struct crier_tunnel *tunnel);
 
 #endif

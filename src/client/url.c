@@ -15,7 +15,7 @@
 #include "base/ascii.h"
 #include "http/target.h"
 
-enum { HTTP_PORT = 80, HTTPS_PORT = 443 };
+enum { HTTP_PORT = 80, HTTPS_PORT = 443, HOST_BYTES = 253 /* RFC 1035 3.1, as text */ };
 
 static bool has_bad_byte(struct crier_slice text)
 {
@@ -81,6 +81,21 @@ static uint16_t default_port(const struct crier_url *url)
     return url->is_secure ? HTTPS_PORT : HTTP_PORT;
 }
 
+/* Names that resolve to nothing, but that a certificate's check would take for patterns. */
+static const char *host_fault(struct crier_slice host)
+{
+    if (crier_slice_ends(host, CRIER_SLICE(".")))
+        host.len--;
+    if (host.len > HOST_BYTES)
+        return "a host name has at most 253 bytes";
+    if (crier_slice_find(host, '*') < host.len)
+        return "a host name must not hold a *";
+    while (host.data)
+        if (crier_slice_cut(&host, '.').len == 0)
+            return "a host name must not begin with a dot or hold two in a row";
+    return NULL;
+}
+
 static const char *parse_authority(struct crier_slice text, struct crier_url *url)
 {
     struct crier_authority authority;
@@ -95,7 +110,7 @@ static const char *parse_authority(struct crier_slice text, struct crier_url *ur
     url->host = authority.host;
     url->is_ipv6 = authority.is_ipv6;
     url->port = authority.has_port ? authority.port : default_port(url);
-    return url->port == 0 ? "port 0 cannot be connected to" : NULL;
+    return url->port == 0 ? "port 0 cannot be connected to" : host_fault(url->host);
 }
 
 const char *crier_url_parse(struct crier_slice text, struct crier_url *ret)

@@ -9,9 +9,11 @@ import { chunk, event, freePort, head, lastChunk, published, scripted } from './
 import { forwardProxy } from './lib/ways.mjs';
 
 const authority = new Authority(after);
-const good = authority.server('good', 'DNS:localhost,IP:127.0.0.1');
+const good = authority.server('good', 'DNS:localhost,IP:127.0.0.1,IP:0.0.0.0');
 const trust = ['--ca-file', authority.file];
 const stream = (...parts) => head() + parts.map(chunk).join('');
+// This machine by an address that is no loopback one: the proxies of the environment are asked for it.
+const away = (server, scheme = 'http') => `${scheme}://0.0.0.0:${server.port}`;
 const once = (connection) => connection.end(stream(event('1', 'x')) + lastChunk);
 
 test('http goes through a proxy by absolute-form, with credentials for the proxy alone', async (t) => {
@@ -56,7 +58,7 @@ test('a certificate is looked at behind a proxy too', async (t) => {
 test('each redirect finds its own way', async (t) => {
   const proxy = await forwardProxy(t);
   const secure = await scripted(t, once, { secure: good });
-  const server = await scripted(t, (connection) => connection.answer('307 X', { Location: `https://localhost:${secure.port}/` }));
+  const server = await scripted(t, (connection) => connection.answer('307 X', { Location: `${away(secure, 'https')}/` }));
   const follower = client(t, server.url, [...trust, '--events', '1'], { env: { https_proxy: proxy.url } });
   await follower.over();
   assert.deepEqual(proxy.asked.map(({ method }) => method), ['CONNECT']);
@@ -71,9 +73,9 @@ const choices = [
   ['http', { all_proxy: 'P' }, [], true],
   ['http', { ALL_PROXY: 'P' }, [], true],
   ['http', { http_proxy: '', all_proxy: 'P' }, [], true],
-  ['http', { http_proxy: 'P', no_proxy: '127.0.0.1' }, [], false],
-  ['http', { http_proxy: 'P', NO_PROXY: 'example.org, 127.0.0.1:PORT' }, [], false],
-  ['http', { http_proxy: 'P', no_proxy: '127.0.0.1:1' }, [], true],
+  ['http', { http_proxy: 'P', no_proxy: '0.0.0.0' }, [], false],
+  ['http', { http_proxy: 'P', NO_PROXY: 'example.org, 0.0.0.0:PORT' }, [], false],
+  ['http', { http_proxy: 'P', no_proxy: '0.0.0.0:1' }, [], true],
   ['http', { http_proxy: 'P', no_proxy: '*' }, [], false],
   ['http', { http_proxy: 'P' }, ['--proxy', ''], false],
   ['http', { http_proxy: 'http://127.0.0.1:1', no_proxy: '*' }, ['--proxy', 'P'], true],
@@ -81,15 +83,15 @@ const choices = [
   ['https', { HTTPS_PROXY: 'P' }, [], true],
   ['https', { http_proxy: 'P' }, [], false],
   ['https', { all_proxy: 'P' }, [], true],
-  ['https', { https_proxy: 'P', no_proxy: '.localhost' }, [], false],
-  ['https', { https_proxy: 'P', no_proxy: 'host,alhost' }, [], true],
+  ['https', { https_proxy: 'P', no_proxy: '.0.0.0.0' }, [], false],
+  ['https', { https_proxy: 'P', no_proxy: '0,0.0' }, [], true],
 ];
 for (const [scheme, env, args, seen] of choices) {
   test(`${scheme} with ${JSON.stringify(env)} ${args.join(' ')}: ${seen ? 'through' : 'past'} the proxy`, async (t) => {
     const proxy = await forwardProxy(t);
     const server = await scripted(t, once, { secure: scheme === 'https' ? good : null });
     const fill = (text) => text.replace('PORT', server.port).replace(/^P$/, proxy.url);
-    const follower = client(t, `${scheme}://${scheme === 'https' ? 'localhost' : '127.0.0.1'}:${server.port}/`,
+    const follower = client(t, `${away(server, scheme)}/`,
       [...trust, ...args.map(fill), '--events', '1'],
       { env: Object.fromEntries(Object.entries(env).map(([name, value]) => [name, fill(value)])) });
     await follower.over();
@@ -100,13 +102,15 @@ for (const [scheme, env, args, seen] of choices) {
 test('a proxy that cannot be used is told when it would be, and only then', async (t) => {
   const server = await scripted(t, once);
   for (const [proxy, words] of [['socks5://127.0.0.1:1080', 'only http proxies'], ['http://:x', 'malformed'], ['http://a%zz@b', 'percent-encoded']]) {
-    const follower = client(t, server.url, [], { env: { all_proxy: proxy } });
+    const follower = client(t, away(server), [], { env: { all_proxy: proxy } });
     const { over, reason } = await follower.over();
     assert.equal(over, 'CRIER_OVER');
     assert.ok(reason.startsWith('the proxy cannot be used: ') && reason.includes(words), reason);
     assert.deepEqual(follower.downs.map(({ down }) => down), ['invalid']);
-    const past = client(t, server.url, ['--events', '1'], { env: { all_proxy: proxy, no_proxy: '127.0.0.1' } });
+    const past = client(t, away(server), ['--events', '1'], { env: { all_proxy: proxy, no_proxy: '0.0.0.0' } });
     await past.over();
+    const here = client(t, server.url, ['--events', '1'], { env: { all_proxy: proxy } });
+    await here.over();
   }
 });
 
@@ -131,6 +135,14 @@ for (const [status, again] of [['407 Proxy Authentication Required', false], ['4
     assert.equal(down.reason, `the proxy does not connect to the server: ${status}`);
   });
 }
+
+test('a proxy that refuses for now says for how long', async (t) => {
+  const proxy = await forwardProxy(t, { refuse: () => '503 Service Unavailable\r\nRetry-After: 7' });
+  const follower = client(t, 'https://example.invalid/', ['--proxy', proxy.url, '--downs', '1']);
+  await follower.over();
+  const { delay } = follower.downs[0];
+  assert.ok(delay >= 7000 && delay < 8000, String(delay));
+});
 
 test('a proxy that answers CONNECT with nonsense, with too much, or not at all', async (t) => {
   const answers = [
@@ -169,8 +181,8 @@ test('crier sub and crier pub take the proxies of the environment', async (t) =>
     }
   });
   const env = { http_proxy: proxy.url };
-  assert.equal((await run(t, ['sub', '-u', server.url, '-n', '1', 'news'], { env })).stdout, 'x\n');
-  assert.equal((await run(t, ['pub', '-u', server.url, 'news', 'x'], { env })).status, 0);
+  assert.equal((await run(t, ['sub', '-u', away(server), '-n', '1', 'news'], { env })).stdout, 'x\n');
+  assert.equal((await run(t, ['pub', '-u', away(server), 'news', 'x'], { env })).status, 0);
   assert.deepEqual(proxy.asked.map(({ method, target }) => [method, target]),
-    [['GET', `${server.url}/events/news`], ['POST', `${server.url}/events/news`]]);
+    [['GET', `${away(server)}/events/news`], ['POST', `${away(server)}/events/news`]]);
 });

@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
+import { bin } from '../lib/crier.mjs';
 import { run, start } from '../lib/command.mjs';
 import { freePort, published, scripted } from '../lib/scripted.mjs';
 
@@ -134,6 +135,41 @@ test('a refused line is told by its number in the input', async (t) => {
   const result = await program.exited;
   assert.equal(result.status, 1);
   assert.match(result.stderr, /^crier pub: line 5: 400 Bad Request: Bad body: .* The lines before it are published, this one and those after it are not\.\n$/);
+});
+
+test('lines that were never asked for are not published, whatever the answer says', async (t) => {
+  const server = await scripted(t, async (connection) => {
+    await connection.until(() => connection.body().includes('one'));
+    published(connection);
+  });
+  const program = start(t, pub(server, 't'), { stdin: null });
+  program.child.stdin.write('one\n');
+  const result = await program.exited;
+  assert.equal(result.status, 1);
+  assert.match(result.stderr, /answered 201 before the end of what was published; how much of it is published is not known\n$/);
+});
+
+test('an answer that never ends is none to wait for', async (t) => {
+  const json = 'HTTP/1.1 201 Created\r\nContent-Type: application/json\r\n\r\n';
+  const server = await scripted(t, async (connection) => {
+    await connection.readBody();
+    connection.send(connection.index === 0 ? 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n'
+      : json + ' '.repeat(64 * 1024));
+  });
+  const stream = await run(t, pub(server, 't', 'x'));
+  assert.equal(stream.status, 1);
+  assert.match(stream.stderr, /text\/event-stream instead of application\/json/);
+  assert.equal((await run(t, pub(server, 't', 'x'))).status, 0);
+});
+
+test('closed standard descriptors do not become the connection', async (t) => {
+  const server = await hub(t);
+  for (const closed of ['>&-', '2>&-', '<&- >&- 2>&-']) {
+    const { status } = await run(t, ['-c', `exec "$0" pub -u "$1" -v t x ${closed}`, bin, server.url], { program: '/bin/sh' });
+    assert.equal(status, 0, closed);
+    const { received, bodyStart } = server.connections.at(-1);
+    assert.equal(received.subarray(bodyStart).toString(), 'x', closed);
+  }
 });
 
 test('a server that answers early is heard while the input goes on', async (t) => {

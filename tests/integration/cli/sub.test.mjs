@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // crier sub against a server that misbehaves in every way a network and a server can.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { test } from 'node:test';
+import { bin, plainEnvironment } from '../lib/crier.mjs';
 import { run, start } from '../lib/command.mjs';
 import { chunk, event, freePort, head, lastChunk, scripted } from '../lib/scripted.mjs';
 
@@ -336,4 +338,34 @@ test('many large events come through whole', async (t) => {
   });
   const result = await run(t, sub(server, '-n', '8', 'news'));
   assert.equal(result.stdout, [1, 2, 3, 4, 5, 6, 7, 8].map((i) => `${i}${big}\n`).join(''));
+});
+
+// Nobody reads what it prints; it has begun to, and can print no more.
+async function stuck(t, ...args) {
+  const server = await scripted(t, (connection) => {
+    connection.send(head());
+    for (let i = 0; i < 64; i++) connection.send(chunk(event(`${i + 1}-0`, 'x'.repeat(16 * 1024))));
+  });
+  const child = spawn(bin, sub(server, ...args, 'news'), { stdio: ['ignore', 'pipe', 'inherit'], env: plainEnvironment() });
+  const exited = new Promise((resolve) => child.once('exit', (status, signal) => resolve({ status, signal })));
+  const limit = setTimeout(() => child.kill('SIGKILL'), 20_000);
+  t.after(() => {
+    clearTimeout(limit);
+    child.kill('SIGKILL');
+  });
+  await new Promise((resolve) => child.stdout.once('readable', resolve));
+  return { child, exited };
+}
+
+for (const signal of ['SIGTERM', 'SIGINT']) {
+  test(`${signal} ends it though nobody reads what it prints`, async (t) => {
+    const { child, exited } = await stuck(t);
+    child.kill(signal);
+    assert.deepEqual(await exited, { status: 0, signal: null });
+  });
+}
+
+test('--timeout ends it though nobody reads what it prints', async (t) => {
+  const { exited } = await stuck(t, '--count', '1000', '--timeout', '300ms');
+  assert.deepEqual(await exited, { status: 1, signal: null });
 });

@@ -70,6 +70,18 @@ static void test_healthy(void **state)
     assert_int_equal(b.failures, 1);
 }
 
+/* A server's `retry:` does not send a client away for ever. */
+static void test_retry_bound(void **state)
+{
+    const struct crier_backoff_options options = {.first_ms = 0};
+    struct crier_backoff b;
+
+    crier_backoff_init(&b, &options, 1);
+    crier_backoff_retry(&b, UINT32_MAX);
+    for (int i = 0; i < 100; i++)
+        assert_in_range(crier_backoff_down(&b, 0), 0, 24 * 3600 * 1000);
+}
+
 /* `retry:` replaces the first delay for good, also by one longer than the longest. */
 static void test_retry(void **state)
 {
@@ -105,8 +117,8 @@ static void test_after(void **state)
     assert_in_range(crier_backoff_down(&b, 0), 5000, 5010);
     assert_in_range(crier_backoff_down(&b, 0), 0, 10);
     crier_backoff_after(&b, UINT64_MAX);
-    assert_in_range(crier_backoff_down(&b, 0), CRIER_BACKOFF_AFTER_MAX_MS,
-                    CRIER_BACKOFF_AFTER_MAX_MS + 10);
+    assert_in_range(crier_backoff_down(&b, 0), CRIER_BACKOFF_ASKED_MAX_MS,
+                    CRIER_BACKOFF_ASKED_MAX_MS + 10);
 }
 
 /* Values at the edge of the type do not overflow. */
@@ -124,9 +136,10 @@ static void test_extremes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bounds),  cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_healthy), cmocka_unit_test(test_retry),
-        cmocka_unit_test(test_after),   cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_bounds),      cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_healthy),     cmocka_unit_test(test_retry),
+        cmocka_unit_test(test_retry_bound), cmocka_unit_test(test_after),
+        cmocka_unit_test(test_extremes),
     };
 
     seed = test_seed("backoff");

@@ -5,6 +5,8 @@
 #include "crier/client.h"
 #include "server.h"
 #include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { STEPS = 5000 };
 
@@ -297,6 +299,34 @@ static void test_mute(void **state)
     world_deinit(&w);
 }
 
+/* Waits until something has come to the client, and steps. */
+static void step_on(struct world *w)
+{
+    struct pollfd p = {.fd = crier_client_fd(w->client), .events = POLLIN};
+
+    assert_int_equal(poll(&p, 1, 5000), 1);
+    assert_int_equal(crier_client_step(w->client), 0);
+}
+
+/* Nor does a head that comes byte by byte keep it waiting. */
+static void test_slow_head(void **state)
+{
+    struct world w;
+
+    world_init(&w, (struct crier_client_options){.idle_timeout_ms = 1000});
+    take_request(&w);
+    w.now.boot_ms += 999;
+    test_server_say(&w.server, "HTTP/1.1 200 OK\r\n");
+    step_on(&w);
+    assert_int_equal(w.downs, 0);
+    assert_int_equal(crier_client_timeout(w.client), 1);
+    w.now.boot_ms++;
+    assert_int_equal(crier_client_step(w.client), 0);
+    assert_int_equal(w.downs, 1);
+    assert_string_equal(w.reason.data, "the server accepts connections but does not answer");
+    world_deinit(&w);
+}
+
 /* What it will not come back from is told by on_down, once, and by step from then on. */
 static void test_over(void **state)
 {
@@ -416,6 +446,68 @@ static void test_repeat(void **state)
     world_deinit(&w);
 }
 
+/* The status that is told is that of the answer there was: after a redirect to nowhere, none. */
+static void test_redirected_away(void **state)
+{
+    struct test_server gone;
+    struct world w;
+    char text[128];
+
+    test_server_init(&gone);
+    test_server_deinit(&gone);
+    (void)snprintf(text, sizeof(text),
+                   "HTTP/1.1 307 X\r\nLocation: http://127.0.0.1:%u/\r\n\r\n",
+                   (unsigned)gone.port);
+    world_init(&w, (struct crier_client_options){.first_delay_ms = 1000});
+    take_request(&w);
+    test_server_say(&w.server, text);
+    assert_int_equal(step_until_down(&w), 0);
+    assert_int_equal(w.down.kind, CRIER_DOWN_UNREACHABLE);
+    assert_int_equal(w.down.status, 0);
+    world_deinit(&w);
+}
+
+/* A stream in a coding that was not asked for is refused in words, on whichever line it is. */
+static void test_codings(void **state)
+{
+    static const struct {
+        const char *headers, *reason;
+    } rows[] = {
+        {"Content-Encoding: gzip\r\n",
+         "the stream is compressed (gzip), which was not asked for"},
+        {"Content-Encoding: identity\r\nContent-Encoding: br\r\n",
+         "the stream is compressed (br), which was not asked for"},
+        {"Transfer-Encoding: gzip, chunked\r\n",
+         "the stream is transferred as gzip, chunked, which was not asked for"},
+        {"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n",
+         "the stream is transferred as gzip, which was not asked for"},
+        {"Content-Encoding:\r\nContent-Encoding: Identity\r\nTransfer-Encoding: Chunked\r\n",
+         ""},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct world w;
+        char text[256];
+
+        (void)snprintf(text, sizeof(text),
+                       "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n%s\r\n",
+                       rows[i].headers);
+        world_init(&w, (struct crier_client_options){.first_delay_ms = 1000});
+        take_request(&w);
+        test_server_say(&w.server, text);
+        if (rows[i].reason[0]) {
+            assert_int_equal(step_until_down(&w), CRIER_OVER);
+            assert_int_equal(w.down.kind, CRIER_DOWN_REFUSED);
+            assert_string_equal(w.reason.data, rows[i].reason);
+        } else {
+            step_on(&w);
+            assert_int_equal(w.downs, 0);
+        }
+        assert_int_equal(w.opens, rows[i].reason[0] == '\0');
+        world_deinit(&w);
+    }
+}
+
 /* Options that make no sense are told by the first step, whatever on_down wishes. */
 static void test_invalid(void **state)
 {
@@ -457,6 +549,56 @@ static void test_stop_inside(void **state)
         assert_int_equal(crier_client_run(w.client), CRIER_STOPPED);
         world_deinit(&w);
     }
+}
+
+static bool is_ready(const struct world *w)
+{
+    struct pollfd p = {.fd = crier_client_fd(w->client), .events = POLLIN};
+
+    return poll(&p, 1, 0) > 0;
+}
+
+/* Stopped when it is over already, its descriptor is quiet after the next step. */
+static void test_stop_after(void **state)
+{
+    struct world w;
+
+    world_init(&w, (struct crier_client_options){.url = "ftp://a/"});
+    assert_int_equal(crier_client_step(w.client), CRIER_OVER);
+    assert_false(is_ready(&w));
+    assert_int_equal(crier_client_stop(w.client), 0);
+    assert_true(is_ready(&w));
+    assert_int_equal(crier_client_step(w.client), CRIER_OVER);
+    assert_false(is_ready(&w));
+    world_deinit(&w);
+}
+
+/* A child that a program has forked holds what the client has closed: the descriptor for
+ * foreign loops forgets it all the same. */
+static void test_fork(void **state)
+{
+    struct world w;
+    int hold[2];
+    pid_t child;
+    char byte;
+
+    world_init(&w, (struct crier_client_options){.first_delay_ms = 1000});
+    take_request(&w);
+    assert_int_equal(pipe(hold), 0);
+    child = fork();
+    if (child == 0) {
+        (void)close(hold[1]);
+        _exit((int)read(hold[0], &byte, 1));
+    }
+    assert_true(child > 0);
+    (void)close(hold[0]);
+    test_server_say(&w.server, HEAD);
+    assert_int_equal(shutdown(w.server.peer, SHUT_RDWR), 0);
+    assert_int_equal(step_until_down(&w), 0);
+    assert_false(is_ready(&w));
+    (void)close(hold[1]);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    world_deinit(&w);
 }
 
 static void *stop_elsewhere(void *client)
@@ -600,13 +742,25 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_resume),      cmocka_unit_test(test_given),
-        cmocka_unit_test(test_retry),       cmocka_unit_test(test_idle),
-        cmocka_unit_test(test_mute),        cmocka_unit_test(test_over),
-        cmocka_unit_test(test_decisions),   cmocka_unit_test(test_endless_refusal),
-        cmocka_unit_test(test_repeat),      cmocka_unit_test(test_invalid),
-        cmocka_unit_test(test_stop_inside), cmocka_unit_test(test_stop_elsewhere),
-        cmocka_unit_test(test_null),        cmocka_unit_test(test_bare),
+        cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_given),
+        cmocka_unit_test(test_retry),
+        cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_stop_after),
+        cmocka_unit_test(test_fork),
+        cmocka_unit_test(test_redirected_away),
+        cmocka_unit_test(test_codings),
+        cmocka_unit_test(test_mute),
+        cmocka_unit_test(test_slow_head),
+        cmocka_unit_test(test_over),
+        cmocka_unit_test(test_decisions),
+        cmocka_unit_test(test_endless_refusal),
+        cmocka_unit_test(test_repeat),
+        cmocka_unit_test(test_invalid),
+        cmocka_unit_test(test_stop_inside),
+        cmocka_unit_test(test_stop_elsewhere),
+        cmocka_unit_test(test_null),
+        cmocka_unit_test(test_bare),
         cmocka_unit_test(test_memory),
     };
 

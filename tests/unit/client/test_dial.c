@@ -125,25 +125,6 @@ static void test_no_host(void **state)
     crier_dial_deinit(&dial);
 }
 
-/* Whoever waits for the descriptor learns of each new one by the turn, whatever its number. */
-static void test_turns(void **state)
-{
-    uint16_t port;
-    int bound = open_port(false, &port), fd = -1;
-    struct crier_dial dial;
-    unsigned before;
-
-    crier_dial_init(&dial);
-    before = dial.turn;
-    assert_int_equal(crier_dial_start(&dial, CRIER_SLICE("127.0.0.1"), port, 1000), 0);
-    assert_int_equal(dial_to_end(&dial, &fd), -ECONNREFUSED);
-    assert_true(dial.turn >= before + 2);
-    before = dial.turn;
-    crier_dial_deinit(&dial);
-    assert_int_equal(dial.turn, before);
-    (void)close(bound);
-}
-
 /* Deadlines do not wrap. */
 static void test_later(void **state)
 {
@@ -157,7 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_connects), cmocka_unit_test(test_refused),
         cmocka_unit_test(test_deadline), cmocka_unit_test(test_no_host),
-        cmocka_unit_test(test_turns),    cmocka_unit_test(test_later),
+        cmocka_unit_test(test_later),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,13 +75,15 @@ static void step_until(struct world *w, const char *end)
     fail_msg("the server never got %s, but %s", end, w->got);
 }
 
-/* Answers, and steps until the answer is there. */
-static int answer(struct world *w, const char *text)
+static void say(const struct world *w, const char *text)
+{
+    assert_int_equal(send(w->server, text, strlen(text), 0), (ssize_t)strlen(text));
+}
+
+static int step_to_answer(struct world *w)
 {
     int r = 0;
 
-    assert_int_equal(send(w->server, text, strlen(text), 0), (ssize_t)strlen(text));
-    assert_int_equal(shutdown(w->server, SHUT_WR), 0);
     for (int i = 0; r == 0 && i < STEPS; i++) {
         struct pollfd p = {.fd = crier_post_fd(&w->post), .events = POLLIN};
 
@@ -89,6 +91,26 @@ static int answer(struct world *w, const char *text)
         r = crier_post_step(&w->post, 0);
     }
     return r;
+}
+
+/* Steps until the head of the answer is there. */
+static void step_to_head(struct world *w, uint64_t now_ms)
+{
+    for (int i = 0; w->post.status == 0; i++) {
+        struct pollfd p = {.fd = crier_post_fd(&w->post), .events = POLLIN};
+
+        assert_true(i < STEPS);
+        assert_int_equal(poll(&p, 1, 5000), 1);
+        assert_int_equal(crier_post_step(&w->post, now_ms), 0);
+    }
+}
+
+/* Answers, and steps until the answer is there. */
+static int answer(struct world *w, const char *text)
+{
+    say(w, text);
+    assert_int_equal(shutdown(w->server, SHUT_WR), 0);
+    return step_to_answer(w);
 }
 
 /* A body of known length goes as it is, with its headers; the answer is kept. */
@@ -155,6 +177,90 @@ static void test_early(void **state)
                      CRIER_POST_ANSWERED);
     assert_int_equal(w.post.status, 400);
     assert_slice_is(crier_buf_slice(&w.post.body), "wo");
+    assert_true(w.post.early);
+    world_deinit(&w);
+}
+
+/* Whether it came before the end does not change when the end is added after it. */
+static void test_early_end(void **state)
+{
+    struct world w;
+
+    world_init(&w);
+    assert_int_equal(crier_post_start(&w.post, &w.request, 0), 0);
+    step_until(&w, "chunked\r\n\r\n");
+    say(&w, "HTTP/1.1 201 Created\r\n\r\n");
+    step_to_head(&w, 0);
+    crier_post_end(&w.post);
+    assert_int_equal(answer(&w, "x"), CRIER_POST_ANSWERED);
+    assert_true(w.post.early);
+    world_deinit(&w);
+}
+
+/* Asks, and takes the whole request. */
+static void world_ask(struct world *w)
+{
+    world_init(w);
+    assert_int_equal(crier_post_start(&w->post, &w->request, 0), 0);
+    crier_post_end(&w->post);
+    step_until(w, "\r\n\r\n0\r\n\r\n");
+}
+
+/* An answer that never ends is one: once what is kept of it is full, and at once when it is a
+ * stream. */
+static void test_endless(void **state)
+{
+    static const struct {
+        const char *head;
+        size_t kept;
+    } rows[] = {
+        {"HTTP/1.1 201 Created\r\n\r\n", 64 * 1024},
+        {"HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream; x=y\r\n\r\n", 0},
+    };
+    char *body = test_malloc(64 * 1024 + 1);
+
+    memset(body, 'x', 64 * 1024);
+    body[64 * 1024] = '\0';
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct world w;
+
+        world_ask(&w);
+        say(&w, rows[i].head);
+        if (rows[i].kept > 0)
+            say(&w, body);
+        assert_int_equal(step_to_answer(&w), CRIER_POST_ANSWERED);
+        assert_int_equal(w.post.body.len, rows[i].kept);
+        assert_false(w.post.early);
+        assert_int_equal(crier_post_fd(&w.post), -1);
+        world_deinit(&w);
+    }
+    test_free(body);
+}
+
+/* Or when half a minute has passed since its head, however much comes; and before its head, a
+ * byte now and then is no answer. */
+static void test_slow_answer(void **state)
+{
+    struct world w;
+
+    world_ask(&w);
+    say(&w, "HTTP/1.1 201 Created\r\n");
+    assert_int_equal(poll(&(struct pollfd){crier_post_fd(&w.post), POLLIN, 0}, 1, 5000), 1);
+    assert_int_equal(crier_post_step(&w.post, 59000), 0);
+    assert_int_equal(crier_post_timeout(&w.post, 59000), 1000);
+    say(&w, "\r\nx");
+    step_to_head(&w, 59999);
+    assert_int_equal(crier_post_timeout(&w.post, 59999), 30000);
+    say(&w, "x");
+    assert_int_equal(crier_post_step(&w.post, 89998), 0);
+    assert_int_equal(crier_post_timeout(&w.post, 89998), 1);
+    assert_int_equal(crier_post_step(&w.post, 89999), CRIER_POST_ANSWERED);
+    assert_int_equal(w.post.status, 201);
+    world_deinit(&w);
+    world_ask(&w);
+    say(&w, "H");
+    assert_int_equal(crier_post_step(&w.post, 59999), 0);
+    assert_int_equal(crier_post_step(&w.post, 60000), -ETIMEDOUT);
     world_deinit(&w);
 }
 
@@ -194,9 +300,10 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one),    cmocka_unit_test(test_chunks),
-        cmocka_unit_test(test_early),  cmocka_unit_test(test_time),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_one),         cmocka_unit_test(test_chunks),
+        cmocka_unit_test(test_early),       cmocka_unit_test(test_time),
+        cmocka_unit_test(test_early_end),   cmocka_unit_test(test_endless),
+        cmocka_unit_test(test_slow_answer), cmocka_unit_test(test_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,6 +60,27 @@ static void test_environment(void **state)
     check("given:1", all, "https://x/", "given");
 }
 
+/* What is on this machine is asked for without the environment's proxy, which is not; one that
+ * was given is used. */
+static void test_loopback(void **state)
+{
+    static const char *const here[] = {
+        "http://localhost/",   "https://LOCALHOST:81/", "http://localhost./",
+        "http://a.localhost/", "http://127.0.0.1/",     "https://127.1.2.3/",
+        "http://[::1]/",
+    };
+    static const char *const elsewhere[] = {"http://localhost.x/", "http://alocalhost/",
+                                            "http://128.0.0.1/", "http://[::2]/"};
+    struct variable all[] = {{"all_proxy", "a"}, {NULL, NULL}};
+
+    for (size_t i = 0; i < sizeof(here) / sizeof(*here); i++) {
+        check(NULL, all, here[i], "");
+        check("given", all, here[i], "given");
+    }
+    for (size_t i = 0; i < sizeof(elsewhere) / sizeof(*elsewhere); i++)
+        check(NULL, all, elsewhere[i], "a");
+}
+
 /* no_proxy: names and all under them, addresses as they are, a port if there is one. */
 static void test_exceptions(void **state)
 {
@@ -167,9 +188,9 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_environment), cmocka_unit_test(test_exceptions),
-        cmocka_unit_test(test_credentials), cmocka_unit_test(test_faults),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_environment), cmocka_unit_test(test_loopback),
+        cmocka_unit_test(test_exceptions),  cmocka_unit_test(test_credentials),
+        cmocka_unit_test(test_faults),      cmocka_unit_test(test_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

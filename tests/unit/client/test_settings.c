@@ -109,7 +109,9 @@ static void test_faults(void **state)
         {{.url = "http://a/", .body = {NULL, 1}}, "the body"},
         {{.url = "http://a/", .bearer = "a\x01"}, "bearer"},
         {{.url = "http://a/", .healthy_ms = CRIER_OFF}, "healthy_ms"},
-        {{.url = "http://a/", .max_delay_ms = INT64_MIN}, "max_delay_ms"},
+        {{.url = "http://a/", .max_delay_ms = INT64_MIN}, "max_delay_ms must not be negative"},
+        {{.url = "http://a/", .idle_timeout_ms = -2},
+         "idle_timeout_ms must not be negative, unless it is CRIER_OFF"},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {

@@ -6,15 +6,16 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
-enum { ROUNDS = 100 };
+enum { ROUNDS = 100, NEW_KEYS = 20 };
 
-static SSL_CTX *server_context;
+static SSL_CTX *server_context, *nameless_context;
 static char ca_path[] = "/tmp/crier-test-tls-XXXXXX";
 
-/* One that vouches for itself, for localhost and 127.0.0.1. */
-static X509 *make_certificate(EVP_PKEY *key)
+/* One that vouches for itself, for localhost and 127.0.0.1; or that has a subject only. */
+static X509 *make_certificate(EVP_PKEY *key, const char *subject, bool named)
 {
     X509 *certificate = X509_new();
     X509_NAME *name = X509_get_subject_name(certificate);
@@ -26,37 +27,45 @@ static X509 *make_certificate(EVP_PKEY *key)
     assert_non_null(X509_gmtime_adj(X509_getm_notBefore(certificate), -3600));
     assert_non_null(X509_gmtime_adj(X509_getm_notAfter(certificate), 3600));
     assert_int_equal(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-                                                (const unsigned char *)"test", -1, -1, 0),
+                                                (const unsigned char *)subject, -1, -1, 0),
                      1);
     assert_int_equal(X509_set_issuer_name(certificate, name), 1);
     assert_int_equal(X509_set_pubkey(certificate, key), 1);
-    assert_int_equal(X509_add_ext(certificate, names, -1), 1);
+    if (named)
+        assert_int_equal(X509_add_ext(certificate, names, -1), 1);
     assert_true(X509_sign(certificate, key, EVP_sha256()) > 0);
     X509_EXTENSION_free(names);
     return certificate;
 }
 
-static int setup(void **state)
+static SSL_CTX *make_context(FILE *trusted, const char *subject, bool named)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *certificate = make_certificate(key);
-    int fd = mkstemp(ca_path);
-    FILE *file = fdopen(fd, "w");
+    X509 *certificate = make_certificate(key, subject, named);
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
 
-    assert_non_null(file);
-    assert_int_equal(PEM_write_X509(file, certificate), 1);
-    assert_int_equal(fclose(file), 0);
-    server_context = SSL_CTX_new(TLS_server_method());
-    assert_int_equal(SSL_CTX_use_certificate(server_context, certificate), 1);
-    assert_int_equal(SSL_CTX_use_PrivateKey(server_context, key), 1);
+    assert_int_equal(PEM_write_X509(trusted, certificate), 1);
+    assert_int_equal(SSL_CTX_use_certificate(context, certificate), 1);
+    assert_int_equal(SSL_CTX_use_PrivateKey(context, key), 1);
     X509_free(certificate);
     EVP_PKEY_free(key);
-    return 0;
+    return context;
+}
+
+static int setup(void **state)
+{
+    FILE *file = fdopen(mkstemp(ca_path), "w");
+
+    assert_non_null(file);
+    server_context = make_context(file, "test", true);
+    nameless_context = make_context(file, "localhost", false);
+    return fclose(file);
 }
 
 static int teardown(void **state)
 {
     SSL_CTX_free(server_context);
+    SSL_CTX_free(nameless_context);
     return unlink(ca_path);
 }
 
@@ -106,6 +115,24 @@ static int shake(struct world *w)
     return r;
 }
 
+/* As crier_transport_recv, past what is TLS's own. */
+static ssize_t receive(struct world *w, char *bytes, size_t len)
+{
+    ssize_t n = -EAGAIN;
+
+    for (int i = 0; n == -EAGAIN && i < ROUNDS; i++)
+        n = crier_transport_recv(&w->client, bytes, len);
+    return n;
+}
+
+static size_t unread(const struct world *w)
+{
+    int n = 0;
+
+    assert_int_equal(ioctl(w->client.fd, FIONREAD, &n), 0);
+    return (size_t)n;
+}
+
 /* Bytes go both ways; where there are none, nothing is waited for; a goodbye is the end. */
 static void test_exchange(void **state)
 {
@@ -121,12 +148,62 @@ static void test_exchange(void **state)
     assert_int_equal(SSL_read_ex(w.server, bytes, sizeof(bytes), &n), 1);
     assert_memory_equal(bytes, "hello", 5);
     assert_int_equal(SSL_write_ex(w.server, "0123456789", 10, &n), 1);
-    assert_int_equal(crier_transport_recv(&w.client, bytes, 4), 4);
+    assert_int_equal(receive(&w, bytes, 4), 4);
     assert_true(crier_transport_pending(&w.client));
     assert_int_equal(crier_transport_recv(&w.client, bytes, sizeof(bytes)), 6);
     assert_false(crier_transport_pending(&w.client));
     (void)SSL_shutdown(w.server);
     assert_int_equal(crier_transport_recv(&w.client, bytes, sizeof(bytes)), 0);
+    world_deinit(&w);
+}
+
+/* A server that sends new keys without end does not hold a step up: each takes one record. */
+static void test_new_keys(void **state)
+{
+    struct world w;
+    size_t before, after, n;
+    unsigned steps = 0;
+    ssize_t r;
+    char byte;
+
+    world_init(&w, "localhost", ca_path, false);
+    assert_int_equal(shake(&w), 0);
+    for (int i = 0; i < NEW_KEYS; i++) {
+        assert_int_equal(SSL_key_update(w.server, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+        assert_int_equal(SSL_do_handshake(w.server), 1);
+    }
+    assert_int_equal(SSL_write_ex(w.server, "x", 1, &n), 1);
+    do {
+        before = unread(&w);
+        r = crier_transport_recv(&w.client, &byte, 1);
+        after = unread(&w);
+        assert_true(after < before);
+        steps++;
+    } while (r == -EAGAIN);
+    assert_int_equal(r, 1);
+    assert_int_equal(byte, 'x');
+    assert_true(steps > NEW_KEYS);
+    world_deinit(&w);
+}
+
+/* Nor does one that never gets to the point of the handshake (RFC 5246 7.4.1.1). */
+static void test_endless_handshake(void **state)
+{
+    static const char hello_request[9] = {0x16, 3, 3, 0, 4, 0, 0, 0, 0};
+    char many[1000 * sizeof(hello_request)];
+    struct world w;
+    size_t before = 0;
+
+    for (size_t i = 0; i < sizeof(many); i++)
+        many[i] = hello_request[i % sizeof(hello_request)];
+    world_init(&w, "localhost", ca_path, false);
+    assert_int_equal(crier_transport_handshake(&w.client), CRIER_TRANSPORT_WAIT);
+    while (send(w.fd, many, sizeof(many), 0) == (ssize_t)sizeof(many))
+        before += sizeof(many);
+    assert_true(before > 64 * 1024);
+    before = unread(&w);
+    assert_int_equal(crier_transport_handshake(&w.client), CRIER_TRANSPORT_WAIT);
+    assert_in_range(before - unread(&w), 1, 32 * 1024);
     world_deinit(&w);
 }
 
@@ -155,7 +232,7 @@ static void test_cut(void **state)
     assert_int_equal(shake(&w), 0);
     (void)close(w.fd);
     w.fd = -1;
-    assert_int_equal(crier_transport_recv(&w.client, &byte, 1), -ECONNRESET);
+    assert_int_equal(receive(&w, &byte, 1), -ECONNRESET);
     assert_non_null(strstr(crier_transport_fault(&w.client), "the connection was cut"));
     assert_true(crier_transport_send(&w.client, "x", 1) < 0);
     assert_true(crier_transport_send(&w.client, "x", 1) < 0);
@@ -190,6 +267,36 @@ static void test_trust(void **state)
         assert_int_equal(shake(&w), 0);
         world_deinit(&w);
     }
+}
+
+/* A certificate is for the names it lists, not for what its subject is called (RFC 9525 2). */
+static void test_subject(void **state)
+{
+    struct world w;
+
+    world_init(&w, "localhost", ca_path, false);
+    assert_ptr_equal(SSL_set_SSL_CTX(w.server, nameless_context), nameless_context);
+    assert_int_equal(shake(&w), -EKEYREJECTED);
+    assert_non_null(strstr(crier_transport_fault(&w.client), "hostname mismatch"));
+    world_deinit(&w);
+}
+
+/* A name that no server can have is not out of memory. */
+static void test_long_name(void **state)
+{
+    struct crier_tls_session *session = NULL;
+    char name[300], fault[CRIER_TLS_FAULT];
+    struct crier_tls *tls;
+
+    memset(name, 'a', sizeof(name));
+    assert_int_equal(crier_tls_new(&crier_mem_libc,
+                                   &(struct crier_tls_options){.insecure = true}, fault, &tls),
+                     0);
+    assert_int_equal(
+        crier_tls_session_new(tls, -1, (struct crier_slice){name, sizeof(name)}, &session),
+        -EINVAL);
+    assert_null(session);
+    (void)crier_tls_free(tls);
 }
 
 /* What is no TLS is told as such. */
@@ -238,9 +345,16 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exchange), cmocka_unit_test(test_goodbye),
-        cmocka_unit_test(test_cut),      cmocka_unit_test(test_trust),
-        cmocka_unit_test(test_nonsense), cmocka_unit_test(test_files),
+        cmocka_unit_test(test_exchange),
+        cmocka_unit_test(test_new_keys),
+        cmocka_unit_test(test_endless_handshake),
+        cmocka_unit_test(test_goodbye),
+        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_trust),
+        cmocka_unit_test(test_nonsense),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_subject),
+        cmocka_unit_test(test_long_name),
         cmocka_unit_test(test_memory),
     };
 

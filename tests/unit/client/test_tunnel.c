@@ -78,7 +78,7 @@ static void test_answers(void **state)
         {"HTTP/1.1 200 OK\r\n\r\n", 0, 200, NULL},
         {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 299 Odd\r\nA: b\r\n\r\n", 0, 299, NULL},
         {"HTTP/1.1 407 X\r\nContent-Length: 3\r\n\r\n", -ECONNABORTED, 407, NULL},
-        {"HTTP/1.1 503 X\r\n\r\n", -ECONNABORTED, 503, NULL},
+        {"HTTP/1.1 503 X\r\nRetry-After: 7\r\n\r\n", -ECONNABORTED, 503, NULL},
         {"hello\r\n\r\n", -EPROTO, 0, "not well-formed"},
         {"HTTP/1.1 20", -ECONNRESET, 0, "closed the connection"},
     };
@@ -98,6 +98,8 @@ static void test_answers(void **state)
         }
         assert_int_equal(r, rows[i].r);
         assert_int_equal(w.tunnel.status, rows[i].status);
+        assert_slice_equal(crier_tunnel_retry_after(&w.tunnel),
+                           rows[i].status == 503 ? CRIER_SLICE("7") : CRIER_SLICE(""));
         if (rows[i].fault)
             assert_non_null(strstr(w.tunnel.fault, rows[i].fault));
         world_deinit(&w);

@@ -66,6 +66,12 @@ static void test_faults(void **state)
         {"http://a:99999/", "malformed"},
         {"http://a:0/", "port 0"},
         {"http://[::1", "malformed"},
+        {"http://.example.org/", "a host name"},
+        {"http://.", "a host name"},
+        {"http://*/", "a host name"},
+        {"http://*.example.org/", "a host name"},
+        {"http://a..b/", "a host name"},
+        {"http://a../", "a host name"},
         {"http://user:secret@a/", "user name"},
         {"http://a/b c", "white space"},
         {"http://a/b\r\nX: y", "white space"},
@@ -79,6 +85,22 @@ static void test_faults(void **state)
         assert_non_null(strstr(fault, rows[i].words));
         assert_int_equal(url.port, 7);
     }
+}
+
+/* A host name has 253 bytes at most, and may end in a dot that is not counted. */
+static void test_long_host(void **state)
+{
+    char text[300] = "http://";
+    struct crier_url url;
+
+    memset(text + 7, 'a', 253);
+    assert_null(crier_url_parse(crier_slice_of(text), &url));
+    text[7 + 253] = '.';
+    assert_null(crier_url_parse(crier_slice_of(text), &url));
+    assert_int_equal(url.host.len, 254);
+    text[7 + 253] = 'a';
+    assert_non_null(strstr(crier_url_parse(crier_slice_of(text), &url), "253 bytes"));
+    assert_int_equal(url.host.len, 254);
 }
 
 /* RFC 3986 5.4: its own table of references, for the base http://a/b/c/d;p?q. */
@@ -200,9 +222,10 @@ static void test_same_origin(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parts),       cmocka_unit_test(test_faults),
-        cmocka_unit_test(test_resolve),     cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_same_origin), cmocka_unit_test(test_resolve_secure),
+        cmocka_unit_test(test_parts),          cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_long_host),      cmocka_unit_test(test_resolve),
+        cmocka_unit_test(test_memory),         cmocka_unit_test(test_same_origin),
+        cmocka_unit_test(test_resolve_secure),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
