@@ -111,7 +111,7 @@ def static(installed, folder, program):
 def cplusplus(installed, folder, program):
     compiler = need('clang++' if 'clang' in CC[-1] else 'g++')
     flags = installed.pkg_config('--cflags', '--libs')
-    run([compiler, *STRICT, '-std=c++17', '-x', 'c++', program, '-x', 'none', '-o', f'{folder}/program', *flags])
+    run([compiler, *STRICT, '-std=c++17', '-x', 'c++', program, '-o', f'{folder}/program', *flags])
     installed.program_runs(f'{folder}/program')
 
 
