@@ -10,10 +10,14 @@ listen_failed(struct crier_server *server, const struct crier_address *address, 
     char text[CRIER_ADDRESS_TEXT];
 
     crier_address_format(address, text);
-    if (error == -EADDRINUSE)
-        SERVER_LOG(server, CRIER_LOG_INFO, "hint",
-                   CRIER_LOG_TEXT("hint", CRIER_SLICE("another program has this port: stop it, "
-                                                      "or choose another one")));
+    /* A program has its own words for what to do; whoever typed a command is told. */
+    if (!server->config->library)
+        SERVER_LOG(
+            server, CRIER_LOG_ERROR, "hint",
+            CRIER_LOG_TEXT("hint", error == -EADDRINUSE
+                                       ? CRIER_SLICE("another program has this port: stop it, "
+                                                     "or choose one with --listen")
+                                       : CRIER_SLICE("choose an address with --listen")));
     return crier_server_fail(server, error, "cannot listen on %s: %s", text,
                              crier_strerror(error));
 }

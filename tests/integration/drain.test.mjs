@@ -102,6 +102,7 @@ test('a second crier on the port fails with exit 1 and says why', async (t) => {
   const second = await startCrier(t, { listens: [crier.addresses[0]], expectExit: true });
   assert.equal(second.exit.code, 1);
   assert.match(second.log, /in use/i);
+  assert.match(second.log, /level=error event=hint .*--listen/, 'and what to do');
   assert.match(second.log, new RegExp(crier.addresses[0]));
   assert.equal((await request(crier, '/-/health')).status, 200, 'the first one does not mind');
 });
