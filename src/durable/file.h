@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The file from inside: what the store's files share. docs/journal-format.md says the same for
+ * people; a change here is a new version of the format.
+ *
+ * All numbers are big-endian, so that LMDB's own order of bytes is theirs, and the file is the
+ * same on every machine of the same page size.
+ *
+ *   table      key                      value
+ *   meta       "format"                 crier_format
+ *              "totals"                 what crier_store_totals tells and restarts keep
+ *              "rules"                  the rules in force, as text: when they change, `order`
+ *                                       and the classes are made anew
+ *              "class" class            crier_class
+ *   events     number                   a row (row.h)
+ *   topics     name                     crier_topic_row
+ *   postings   serial of the topic      its events' numbers, ascending (DUPSORT, DUPFIXED)
+ *   order      class                    its events' numbers, ascending (DUPSORT, DUPFIXED)
+ *   deadlines  expires_ms number        nothing
+ *   keys       number                   nothing: this event has a key (it is in its row)
+ *   floors     hash                     crier_loss: number ms seq serial
+ *
+ * Classes. An event belongs to class 0, or to that of the first rule that takes its first topic
+ * (1 ..). When its class is over its limits it leaves, or, for the topics whose newest event it
+ * is, moves to the class that keeps aside what class c loses: CRIER_CLASS_KEPT + c.
+ *
+ * Files: store.c (open, lock, meta, totals), row.c (an event as bytes), batch.c (put, forget,
+ * floors, keys), retain.c (what leaves), view.c and find.c (reading), verify.c, compact.c,
+ * rules.c.
+ */
+#ifndef CRIER_DURABLE_FILE_H
+#define CRIER_DURABLE_FILE_H
+
+#include "base/map.h"
+#include "durable/row.h"
+#include "durable/store.h"
+#include <lmdb.h>
+
+#define CRIER_FORMAT_NAME "crier journal" /* begins the value of "format", with its NUL */
+enum { CRIER_FORMAT_VERSION = 1 };
+
+enum {
+    CRIER_TABLE_META = 0,
+    CRIER_TABLE_EVENTS,
+    CRIER_TABLE_TOPICS,
+    CRIER_TABLE_POSTINGS,
+    CRIER_TABLE_ORDER,
+    CRIER_TABLE_DEADLINES,
+    CRIER_TABLE_KEYS,
+    CRIER_TABLE_FLOORS,
+    CRIER_TABLES,
+};
+
+enum { CRIER_CLASSES = CRIER_RULES + 1, CRIER_CLASS_KEPT = 0x8000 };
+
+/* What a topic holds. serial: drawn from totals when the topic is made, never used again. */
+struct crier_topic_row {
+    uint64_t serial;
+    uint64_t events, bytes;
+    uint64_t first, last; /* numbers */
+};
+enum { CRIER_TOPIC_ROW_BYTES = 40 };
+
+/* Counters of a class, of what it keeps aside apart. */
+struct crier_class {
+    uint64_t events, bytes;
+    uint64_t kept_events, kept_bytes;
+};
+enum { CRIER_CLASS_BYTES = 32 };
+
+/* A topic touched by the transaction under way: its row as it will be, and the numbers to be
+ * added to its postings; written at the latest by crier_batch_flush. */
+struct crier_touched;
+
+struct crier_store {
+    const struct crier_mem *mem;
+    char *dir;
+    int lock_fd;
+    bool read_only;
+    enum crier_sync sync;
+    MDB_env *env;
+    MDB_dbi tables[CRIER_TABLES];
+    struct crier_rules rules;
+    struct crier_journal_limits limits;
+    struct crier_store_totals totals, before; /* before: as they were at begin */
+    uint64_t topic_serial, before_serial;     /* the last one drawn */
+    struct crier_class classes[CRIER_CLASSES], before_classes[CRIER_CLASSES];
+    uint64_t clock_shift; /* the store's clock is boot_ms + this (it may wrap) */
+
+    /* ---- the transaction under way: batch.c ---- */
+    MDB_txn *txn;
+    MDB_cursor *cursors[CRIER_TABLES]; /* opened when first needed, closed with it */
+    struct crier_map touched;          /* struct crier_touched, by the hash of the name */
+    struct crier_touched *touched_list;
+    struct crier_buf scratch;    /* a row being put */
+    struct crier_buf added[CRIER_CLASSES]; /* numbers to be added to `order`, each 8 bytes */
+};
+
+/* ---- shared ------------------------------------------------------------------------------ */
+
+/* An LMDB result as ours: MDB_MAP_FULL and ENOSPC are -ENOSPC, MDB_NOTFOUND -ENOENT, what tells of
+ * a broken file -EUCLEAN, other errno values themselves, the rest -EIO. 0 stays. */
+int crier_file_error(int rc);
+
+static inline void crier_put_u64(unsigned char out[8], uint64_t value)
+{
+    for (int i = 7; i >= 0; i--, value >>= 8)
+        out[i] = (unsigned char)value;
+}
+
+static inline uint64_t crier_get_u64(const void *bytes)
+{
+    const unsigned char *in = bytes;
+    uint64_t value = 0;
+
+    for (int i = 0; i < 8; i++)
+        value = value << 8 | in[i];
+    return value;
+}
+
+void crier_topic_row_write(const struct crier_topic_row *row,
+                           unsigned char out[CRIER_TOPIC_ROW_BYTES]);
+/* 0, -EUCLEAN. */
+int crier_topic_row_read(MDB_val value, struct crier_topic_row *ret_row);
+/* In any transaction. 0, -ENOENT, -EUCLEAN, ... */
+int crier_topic_row_get(const struct crier_store *store,
+                        MDB_txn *txn,
+                        struct crier_slice name,
+                        struct crier_topic_row *ret_row);
+/* The class of an event by its first topic: 0 or its rule's number. */
+uint32_t crier_store_class(const struct crier_store *store, struct crier_slice topic);
+/* The limits of a class (0: the store's own). */
+struct crier_rule crier_store_class_limits(const struct crier_store *store, uint32_t class_id);
+/* Reads an event's row in a transaction. The row borrows from it. 0, -ENOENT, -EUCLEAN. */
+int crier_row_get(const struct crier_store *store,
+                  MDB_txn *txn,
+                  uint64_t number,
+                  struct crier_row *ret_row);
+
+/* batch.c: writes the touched topics and collected numbers, so that tables can be read. */
+int crier_batch_flush(struct crier_store *store) CRIER_MUST_CHECK;
+/* The cursor of a table in the transaction under way. */
+int crier_batch_cursor(struct crier_store *store, int table, MDB_cursor **ret) CRIER_MUST_CHECK;
+/* Takes an event out of the topics in mask (of its row's topics that it is still held under), and
+ * tells `left`; of its last, out of everything. */
+int crier_batch_drop(struct crier_store *store,
+                     uint64_t number,
+                     unsigned mask,
+                     enum crier_store_why why,
+                     crier_store_left_fn *left,
+                     void *ctx) CRIER_MUST_CHECK;
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Retention by topic: "orders/**=10000,1GiB,7d" holds of all topics under orders together at most
+ * so many events and encoded bytes, none older than that. A topic belongs to the first rule whose
+ * selector matches it, else to history's own limits; a rule has its own share, beside theirs.
+ */
+#ifndef CRIER_DURABLE_RULES_H
+#define CRIER_DURABLE_RULES_H
+
+#include "base/slice.h"
+#include <stddef.h>
+
+enum { CRIER_RULES = 64, CRIER_RULE_SELECTOR = 256 };
+
+/* A limit that is not named is 0: there is none. At least one is. */
+struct crier_rule {
+    char selector[CRIER_RULE_SELECTOR + 1];
+    uint64_t max_events, max_bytes, max_age_ms;
+};
+
+struct crier_rules {
+    struct crier_rule list[CRIER_RULES];
+    size_t count;
+};
+
+/* Adds a rule as text. NULL: it was added. Otherwise a sentence for people (static text). */
+const char *crier_rules_add(struct crier_rules *rules, struct crier_slice text);
+/* The rule a topic belongs to, 1 .. count; 0: none. */
+size_t crier_rules_find(const struct crier_rules *rules, struct crier_slice topic);
+
+#endif
