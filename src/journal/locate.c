@@ -410,8 +410,9 @@ start(const struct locating *l, const struct crier_since *since, struct crier_st
         return start_at_last(l, since->count, ret_start);
     case CRIER_SINCE_LATEST:
         return start_at_latest(l, since->count, ret_start);
-    case CRIER_SINCE_BOOT:
-        return start_at_time(l, since->ms, ret_start);
+    case CRIER_SINCE_AGO:
+        return start_at_time(
+            l, l->memory->boot_ms > since->ms ? l->memory->boot_ms - since->ms : 0, ret_start);
     case CRIER_SINCE_ID:
         return start_at_id(l, since->id, ret_start);
     case CRIER_SINCE_UNKNOWN:
@@ -425,6 +426,7 @@ int crier_memory_locate(struct crier_journal *journal,
                         const struct crier_filter *filter,
                         const struct crier_since *since,
                         struct crier_now now,
+                        struct crier_wait *wait,
                         struct crier_start *ret_start)
 {
     struct crier_memory *memory = crier_memory_of(journal);

@@ -211,10 +211,25 @@ append_one(struct crier_memory *memory, struct crier_draft *draft, struct crier_
     return 0;
 }
 
-static void memory_append(struct crier_journal *journal,
-                          struct crier_draft *drafts,
-                          size_t count,
-                          struct crier_now now)
+static void
+append_or_forget(struct crier_memory *memory, struct crier_draft *draft, struct crier_now now)
+{
+    if (draft->forget) {
+        crier_memory_forget(memory, draft->topics[0], CRIER_LEAVING_FORGOTTEN);
+        draft->result = 0;
+    } else {
+        draft->result = append_one(memory, draft, now);
+        if (draft->result == 0)
+            crier_memory_rouse(memory);
+    }
+    if (draft->result != 0)
+        return;
+    crier_memory_retain(memory);
+    crier_memory_release(memory);
+}
+
+static bool
+memory_submit(struct crier_journal *journal, struct crier_parcel *parcel, struct crier_now now)
 {
     struct crier_memory *memory = crier_memory_of(journal);
     const void *failed = NULL; /* a batch that has ended */
@@ -225,22 +240,20 @@ static void memory_append(struct crier_journal *journal,
     uint64_t from = atomic_load_explicit(&memory->end, memory_order_relaxed);
     crier_memory_retain(memory);
     crier_memory_release(memory);
-    for (size_t i = 0; i < count; i++) {
-        if (drafts[i].batch && drafts[i].batch == failed) {
-            drafts[i].result = -ECANCELED;
+    for (size_t i = 0; i < parcel->count; i++) {
+        struct crier_draft *draft = &parcel->drafts[i];
+
+        if (draft->batch && draft->batch == failed) {
+            draft->result = -ECANCELED;
             continue;
         }
-        drafts[i].result = append_one(memory, &drafts[i], now);
-        if (drafts[i].result < 0 || drafts[i].result == CRIER_APPEND_FULL)
-            failed = drafts[i].batch;
-        if (drafts[i].result != 0)
-            continue;
-        crier_memory_rouse(memory);
-        crier_memory_retain(memory);
-        crier_memory_release(memory);
+        append_or_forget(memory, draft, now);
+        if (draft->result < 0 || draft->result == CRIER_APPEND_FULL)
+            failed = draft->batch;
     }
     crier_memory_wake(memory, from);
     crier_memory_unlock(memory);
+    return true;
 }
 
 static bool memory_writable(struct crier_journal *journal)
@@ -316,6 +329,7 @@ static struct crier_topic_info topic_info(const struct crier_memory *memory,
 
 static int memory_topic(struct crier_journal *journal,
                         struct crier_slice name,
+                        struct crier_wait *wait,
                         struct crier_topic_info *ret_info)
 {
     struct crier_memory *memory = crier_memory_of(journal);
@@ -331,11 +345,13 @@ static int memory_topic(struct crier_journal *journal,
     return topic ? 0 : -ENOENT;
 }
 
-static void memory_topics(struct crier_journal *journal,
-                          struct crier_slice prefix,
-                          struct crier_slice after,
-                          crier_topic_fn *fn,
-                          void *ctx)
+static int memory_topics(struct crier_journal *journal,
+                         struct crier_slice prefix,
+                         struct crier_slice after,
+                         size_t limit,
+                         struct crier_wait *wait,
+                         crier_topic_fn *fn,
+                         void *ctx)
 {
     struct crier_memory *memory = crier_memory_of(journal);
 
@@ -343,13 +359,15 @@ static void memory_topics(struct crier_journal *journal,
     struct crier_tree_node *node = crier_slice_cmp(after, prefix) >= 0 && after.len
                                        ? crier_tree_after(&memory->topics.tree, after)
                                        : crier_tree_at_least(&memory->topics.tree, prefix);
-    for (; node && crier_slice_starts(node->key, prefix); node = crier_tree_next(node)) {
+    for (; limit && node && crier_slice_starts(node->key, prefix);
+         limit--, node = crier_tree_next(node)) {
         struct crier_topic_info info =
             topic_info(memory, CRIER_CONTAINER(node, struct crier_topic, tree));
         if (!fn(ctx, &info))
             break;
     }
     crier_memory_unlock(memory);
+    return 0;
 }
 
 static uint64_t oldest_number(const struct crier_memory *memory)
@@ -421,7 +439,7 @@ static void memory_free(struct crier_journal *journal)
 
 static const struct crier_journal_ops memory_ops = {
     .free = memory_free,
-    .append = memory_append,
+    .submit = memory_submit,
     .writable = memory_writable,
     .attach = crier_memory_attach,
     .detach = crier_memory_detach,
@@ -432,7 +450,6 @@ static const struct crier_journal_ops memory_ops = {
     .unwatch = crier_memory_unwatch,
     .locate = crier_memory_locate,
     .scan = crier_memory_scan,
-    .forget = crier_memory_forget,
     .topic = memory_topic,
     .topics = memory_topics,
     .trim = memory_trim,
@@ -461,6 +478,9 @@ crier_journal_limits_filled(const struct crier_journal_limits *limits)
         .max_keys = or_default(l->max_keys, 100000),
         .key_age_ms = or_default(l->key_age_ms, UINT64_C(10) * 60 * 1000),
         .max_floors = or_default(l->max_floors, 100000),
+        .window_bytes = or_default(l->window_bytes, UINT64_C(32) << 20),
+        .replay_bytes = or_default(l->replay_bytes, UINT64_C(16) << 20),
+        .pending_bytes = or_default(l->pending_bytes, UINT64_C(32) << 20),
     };
 }
 

@@ -178,7 +178,10 @@ int crier_hub_topics(struct crier_hub *hub,
     crier_hub_age(hub, crier_hub_now(hub));
     do {
         listing.count = 0;
-        crier_journal_topics(hub->journal, prefix, after, list_topic, &listing);
+        int r = crier_journal_topics(hub->journal, prefix, after, SIZE_MAX, NULL, list_topic,
+                                     &listing);
+        if (r < 0)
+            return r;
         for (int i = 0; i < listing.count && told < most; i++) {
             told++;
             if (!fn(ctx, &listing.topics[i].info))

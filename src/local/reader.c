@@ -175,7 +175,7 @@ locate(struct crier_reader *reader, const struct crier_since *since, struct crie
 {
     struct crier_start start;
     int r = crier_journal_locate(reader->hub->journal, &reader->subscription->filter, since,
-                                 now, &start);
+                                 now, NULL, &start);
 
     if (r < 0)
         return r;
