@@ -82,7 +82,9 @@ struct crier_parcel {
     /* Called once, if submit answered false, in any thread, without a mutex: it must only
      * signal. The parcel, and what its drafts borrow, are the caller's again. */
     void (*done)(struct crier_parcel *parcel);
-    struct crier_parcel *next; /* the journal's */
+    /* The journal's: */
+    struct crier_parcel *next;
+    struct crier_now now;
     size_t bytes;
 };
 
