@@ -120,9 +120,12 @@ struct crier_store_leaving {
         CRIER_STORE_FORGOTTEN,   /* DELETE: its floors are to be raised */
     } why;
     struct crier_slice topics[CRIER_TOPICS_PER_EVENT];
+    uint64_t topic_hashes[CRIER_TOPICS_PER_EVENT]; /* as crier_journal_hash, by totals.hash_key */
     size_t topic_count;
-    bool gone;    /* it was its last */
-    bool has_key; /* it had an idempotency key; only told when gone */
+    bool gone; /* it was its last */
+    /* The key it was published with (empty: none), and the topic that belongs to it: its first.
+     * Only told when gone. */
+    struct crier_slice key, first_topic;
 };
 typedef void crier_store_left_fn(void *ctx, const struct crier_store_leaving *leaving);
 
