@@ -30,8 +30,7 @@ struct lost_topic {
 
 struct left_number {
     uint64_t number;
-    uint64_t hash;  /* of the topic it has left */
-    bool expired;
+    uint64_t hash; /* of the topic it has left */
 };
 
 struct left_key {
@@ -61,7 +60,7 @@ void crier_leavings_clear(struct crier_leavings *leavings, uint64_t window_first
     crier_buf_clear(&leavings->numbers);
     crier_buf_clear(&leavings->keys);
     leavings->window_first = window_first;
-    leavings->failed = false;
+    leavings->any = leavings->failed = false;
 }
 
 void crier_leavings_deinit(struct crier_leavings *leavings)
@@ -133,9 +132,11 @@ void crier_leavings_add(void *ctx, const struct crier_store_leaving *leaving)
 {
     struct crier_leavings *leavings = ctx;
 
+    leavings->any = true;
+
     for (size_t i = 0; i < leaving->topic_count; i++) {
         uint64_t hash = leaving->topic_hashes[i];
-        struct left_number left = {leaving->number, hash, leaving->why == CRIER_STORE_EXPIRED};
+        struct left_number left = {leaving->number, hash};
 
         if (leaving->why != CRIER_STORE_EXPIRED)
             lose(leavings, hash, leaving->topics[i], leaving);

@@ -23,8 +23,8 @@
 
 enum crier_job_kind {
     CRIER_JOB_LOCATE = 1,
-    CRIER_JOB_GAP,   /* where does it go on behind a gap? */
-    CRIER_JOB_READ,  /* a run */
+    CRIER_JOB_GAP,  /* where does it go on behind a gap? */
+    CRIER_JOB_READ, /* a run */
     CRIER_JOB_TOPIC,
     CRIER_JOB_TOPICS,
 };
@@ -32,10 +32,12 @@ enum crier_job_kind {
 enum crier_job_state { CRIER_JOB_QUEUED = 0, CRIER_JOB_RUNNING, CRIER_JOB_DONE };
 
 struct crier_job {
-    struct crier_list node; /* in the queue, while queued */
+    struct crier_list node; /* in the queue while queued, in the answered when done */
     enum crier_job_kind kind;
     enum crier_job_state state; /* under the jobs' mutex */
-    bool given_up;              /* freed by the reader when it is done */
+    bool given_up;              /* whoever asked waits for it to be done, to free it */
+    bool has_waited;            /* for room: it was counted */
+    uint64_t done_ms;           /* when its answer was there (monotonic) */
     struct crier_wait *wait;
     /* The question. The filter and the picks are borrowed from who asks. */
     const struct crier_filter *filter;
@@ -59,7 +61,8 @@ struct crier_jobs {
     pthread_mutex_t mutex;
     pthread_cond_t work, done; /* there is something to do; a job that was waited for is done */
     struct crier_list queue;
-    size_t waiting; /* jobs in the queue */
+    size_t waiting;             /* jobs in the queue */
+    struct crier_list answered; /* not fetched yet, oldest first */
     bool stopping;
     _Atomic uint64_t reads, room_waits;
     pthread_t thread;
@@ -84,7 +87,6 @@ struct crier_durable {
     bool trim, stopping;
     _Atomic uint64_t pending_bytes;
     pthread_t thread;
-    bool started; /* both threads run */
 
     _Atomic int state; /* enum crier_journal_state */
 
@@ -108,11 +110,12 @@ size_t crier_draft_cost(const struct crier_draft *draft);
 /* apply.c: what leaves history in a transaction, gathered until it is committed. */
 struct crier_leavings {
     const struct crier_mem *mem;
-    struct crier_map topics; /* struct lost_topic, by hash: the newest loss of each */
-    struct crier_list lost;  /* the same, in order */
+    struct crier_map topics;  /* struct lost_topic, by hash: the newest loss of each */
+    struct crier_list lost;   /* the same, in order */
     struct crier_buf numbers; /* of events that may be in the window: struct left_number */
     struct crier_buf keys;    /* of events that are gone: struct left_key, and its texts */
     uint64_t window_first;    /* events before it are in no window */
+    bool any;                 /* anything has left */
     bool failed;              /* out of memory */
 };
 
@@ -123,7 +126,8 @@ void crier_leavings_clear(struct crier_leavings *leavings, uint64_t window_first
 void crier_leavings_add(void *ctx, const struct crier_store_leaving *leaving);
 /* Before the commit: raises floors in memory, then writes what changed of them. Early on
  * purpose: whoever does not find an event any more must see that it is lost. */
-int crier_apply_floors(struct crier_durable *d, struct crier_leavings *leavings) CRIER_MUST_CHECK;
+int crier_apply_floors(struct crier_durable *d,
+                       struct crier_leavings *leavings) CRIER_MUST_CHECK;
 /* After it, under the window's mutex: out of the window, out of the keys. */
 void crier_apply_leavings(struct crier_durable *d, const struct crier_leavings *leavings);
 /* At the start: floors and keys as the store has them. */

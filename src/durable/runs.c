@@ -71,6 +71,11 @@ static size_t bucket_of(struct crier_slice key)
     return hash % CRIER_RUN_BUCKETS;
 }
 
+bool crier_run_is_stale(const struct crier_runs *runs, const struct crier_run *run)
+{
+    return run->forgotten != atomic_load(&runs->forgotten);
+}
+
 struct crier_run *
 crier_runs_find(struct crier_runs *runs, struct crier_slice key, uint64_t position)
 {
@@ -81,7 +86,7 @@ crier_runs_find(struct crier_runs *runs, struct crier_slice key, uint64_t positi
     pthread_mutex_lock(&runs->mutex);
     crier_list_for_each_safe (node, &runs->buckets[bucket_of(key)]) {
         struct crier_run *run = CRIER_CONTAINER(node, struct crier_run, bucket);
-        if (run->forgotten != runs->forgotten) {
+        if (crier_run_is_stale(runs, run)) {
             crier_list_remove(&run->bucket); /* not to be found again */
             if (run->refs == 0)
                 run_free(runs, run);
@@ -117,7 +122,7 @@ struct crier_run *crier_run_new(struct crier_runs *runs, struct crier_slice key,
     run->cost = sizeof(*run) + key.len;
     crier_list_init(&run->bucket);
     pthread_mutex_lock(&runs->mutex);
-    run->forgotten = runs->forgotten;
+    run->forgotten = atomic_load(&runs->forgotten);
     runs->bytes += run->cost;
     crier_list_init(&run->age);
     crier_list_push_back(&runs->ages, &run->age);
@@ -191,9 +196,7 @@ void crier_run_unref(struct crier_runs *runs, struct crier_run *run)
 
 void crier_runs_forget(struct crier_runs *runs)
 {
-    pthread_mutex_lock(&runs->mutex);
-    runs->forgotten++;
-    pthread_mutex_unlock(&runs->mutex);
+    atomic_fetch_add(&runs->forgotten, 1);
 }
 
 const struct crier_stored *crier_run_stored(const struct crier_run_event *run_event)

@@ -40,8 +40,9 @@ struct crier_runs {
     pthread_mutex_t mutex;
     struct crier_list ages, buckets[CRIER_RUN_BUCKETS];
     uint64_t bytes, max_bytes; /* of all, those in use included */
-    uint64_t forgotten;        /* DELETEs so far: what was read before one is not shown after it */
-    uint64_t shared;           /* times one was found */
+    _Atomic uint64_t
+        forgotten;   /* DELETEs so far: what was read before one is not shown after it */
+    uint64_t shared; /* times one was found */
 };
 
 int crier_runs_init(struct crier_runs *runs,
@@ -65,6 +66,8 @@ int crier_run_add(struct crier_runs *runs,
 void crier_run_publish(struct crier_runs *runs, struct crier_run *run, uint64_t to);
 void crier_run_ref(struct crier_runs *runs, struct crier_run *run);
 void crier_run_unref(struct crier_runs *runs, struct crier_run *run);
+/* Was it read before the last DELETE? */
+bool crier_run_is_stale(const struct crier_runs *runs, const struct crier_run *run);
 /* A DELETE is committed: runs read before are stale. */
 void crier_runs_forget(struct crier_runs *runs);
 
