@@ -220,8 +220,7 @@ check_overflow(struct check *check, const struct crier_page *page, uint64_t at, 
     if (r != 0)
         return r < 0 ? r : page_fault(check, page, "the file ends within a value");
     uint64_t pages = crier_page_get(head + 12, 4);
-    if (crier_page_get(head, 8) != at ||
-        (crier_page_get(head + 10, 2) & ~(uint64_t)CRIER_PAGE_DIRTY) != CRIER_PAGE_OVERFLOW ||
+    if (crier_page_get(head, 8) != at || crier_page_get(head + 10, 2) != CRIER_PAGE_OVERFLOW ||
         pages < need || !mark(check, at, pages))
         return page_fault(check, page, "a value is not where it is said to be");
     page->tree->counted.overflows += pages;
