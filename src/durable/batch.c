@@ -37,7 +37,7 @@ struct crier_touched {
 
 /* ---- life -------------------------------------------------------------------------------- */
 
-void crier_batch_init(struct crier_store *store)
+void crier_changes_init(struct crier_store *store)
 {
     crier_map_init(&store->touched, store->mem);
     crier_buf_init(&store->scratch, store->mem);
@@ -71,7 +71,7 @@ static void close_cursors(struct crier_store *store)
     }
 }
 
-void crier_batch_deinit(struct crier_store *store)
+void crier_changes_deinit(struct crier_store *store)
 {
     if (store->txn)
         crier_store_abort(store);

@@ -175,8 +175,8 @@ int crier_row_get(const struct crier_store *store,
 void crier_views_free(struct crier_store *store);
 
 /* batch.c */
-void crier_batch_init(struct crier_store *store);
-void crier_batch_deinit(struct crier_store *store);
+void crier_changes_init(struct crier_store *store);
+void crier_changes_deinit(struct crier_store *store);
 /* The topic's row as this transaction leaves it; made, if it is to be. -ENOENT: there is none. */
 int crier_batch_touch(struct crier_store *store,
                       struct crier_slice name,

@@ -11,7 +11,6 @@
 #include "durable/file.h"
 #include "durable/folder.h"
 #include "durable/pages.h"
-#include "durable/view.h"
 #include "hub/topic.h"
 #include <errno.h>
 #include <stdio.h>
@@ -209,6 +208,38 @@ static int class_put(const struct crier_store *store, uint32_t class_id)
     return meta_put(store, class_key(class_id, key), crier_val(bytes, sizeof(bytes)));
 }
 
+int crier_class_read(MDB_val value, struct crier_class *ret_class)
+{
+    const unsigned char *at = value.mv_data;
+
+    if (value.mv_size != CRIER_CLASS_BYTES)
+        return -EUCLEAN;
+    *ret_class = (struct crier_class){crier_get_u64(at), crier_get_u64(at + 8),
+                                      crier_get_u64(at + 16), crier_get_u64(at + 24)};
+    return 0;
+}
+
+bool crier_class_meta_key_read(MDB_val key, uint32_t *ret_class_id)
+{
+    const unsigned char *at = key.mv_data;
+
+    if (key.mv_size != 7 || memcmp(at, "class", 5) != 0)
+        return false;
+    *ret_class_id = (uint32_t)at[5] << 8 | at[6];
+    return true;
+}
+
+int crier_class_key_read(MDB_val key, uint32_t *ret_class_id)
+{
+    const unsigned char *at = key.mv_data;
+
+    if (key.mv_size != 4)
+        return -EUCLEAN;
+    *ret_class_id =
+        (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+    return 0;
+}
+
 static int class_get(struct crier_store *store, MDB_txn *txn, uint32_t class_id)
 {
     struct crier_class *c = &store->classes[class_id];
@@ -220,12 +251,7 @@ static int class_get(struct crier_store *store, MDB_txn *txn, uint32_t class_id)
         return 0;
     if (r < 0)
         return r;
-    if (value.mv_size != CRIER_CLASS_BYTES)
-        return -EUCLEAN;
-    const unsigned char *at = value.mv_data;
-    *c = (struct crier_class){crier_get_u64(at), crier_get_u64(at + 8), crier_get_u64(at + 16),
-                              crier_get_u64(at + 24)};
-    return 0;
+    return crier_class_read(value, c);
 }
 
 int crier_store_save(struct crier_store *store)
@@ -621,7 +647,7 @@ static struct crier_store *store_new(const struct crier_mem *mem,
     store->limits = crier_journal_limits_filled(o->limits);
     if (o->rules)
         store->rules = *o->rules;
-    crier_batch_init(store);
+    crier_changes_init(store);
     store->dir = crier_mem_alloc(mem, len);
     if (!store->dir)
         return crier_store_close(store);
@@ -663,7 +689,7 @@ struct crier_store *crier_store_close(struct crier_store *store)
 {
     if (!store)
         return NULL;
-    crier_batch_deinit(store);
+    crier_changes_deinit(store);
     if (store->env) {
         /* Should this fail, the last synced state is what a power cut leaves. */
         int r = store->sync == CRIER_SYNC_ALWAYS ? 0 : crier_store_sync(store);
@@ -727,26 +753,4 @@ void crier_store_measure(struct crier_store *store)
     t->file_bytes = (uint64_t)st.st_size;
     if (store->measured++ % MEASURE_EVERY == 0)
         t->free_bytes = count_free(store, stat.ms_psize);
-}
-
-int crier_store_ends(struct crier_store *store,
-                     struct crier_id *ret_first,
-                     struct crier_id *ret_last)
-{
-    struct crier_row first = {0}, last = {0};
-    struct crier_view *view;
-    uint64_t number;
-    int r = crier_view_begin(store, &view);
-
-    if (r < 0)
-        return r;
-    r = crier_view_at_least(view, 1, &number, &first);
-    if (r == 0 && number)
-        r = crier_view_at_most(view, UINT64_MAX, &number, &last);
-    crier_view_end(view);
-    if (r == 0) {
-        *ret_first = first.id;
-        *ret_last = last.id;
-    }
-    return r;
 }

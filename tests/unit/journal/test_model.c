@@ -12,7 +12,10 @@
  * The same for every journal: model_kind.h says which (this folder's: in memory; that of
  * tests/unit/durable: on disk, and now and then opened anew).
  */
-#include "model_kind.h"
+#ifndef MODEL_KIND
+#define MODEL_KIND "model_kind.h"
+#endif
+#include MODEL_KIND
 
 enum { EVENTS = 6000, TOPICS = 12, TYPES = 3, STREAMS = 6, CURSORS = 3, PER_EVENT = 3 };
 
