@@ -385,6 +385,7 @@ static int put_topic(struct crier_store *store,
         store->filled = touched;
     }
     crier_buf_add(&touched->numbers, number, sizeof(number));
+    store->unflushed = true;
     r = crier_buf_error(&touched->numbers);
     if (r < 0 || !aside)
         return r;
