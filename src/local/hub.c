@@ -283,7 +283,7 @@ int crier_hub_topics(struct crier_hub *hub,
     crier_hub_age(hub, crier_hub_now(hub));
     do {
         listing.count = 0;
-        r = crier_journal_topics(hub->journal, prefix, after, SIZE_MAX, NULL, list_topic,
+        r = crier_journal_topics(hub->journal, prefix, after, LISTED_AT_ONCE, NULL, list_topic,
                                  &listing);
         if (r < 0)
             return r;
