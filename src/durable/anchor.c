@@ -14,9 +14,9 @@
 #include "durable/anchor.h"
 #include "base/hash.h"
 #include "durable/file.h"
+#include "durable/folder.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,7 +27,6 @@ enum {
     PAGE_MOST = 65536,
     HEAD = MAGIC + BOOT + 16,
     SLOT = HEAD + 2 * PAGE_MOST + 8,
-    PATH = 4096,
 };
 
 static const char magic[MAGIC] = "crier synced\0\0\0\1";
@@ -37,13 +36,6 @@ struct slot {
     uint64_t page_size, seq;
     const unsigned char *pages;
 };
-
-static int path_of(char path[PATH], const char *dir, const char *name)
-{
-    int len = snprintf(path, PATH, "%s/%s", dir, name);
-
-    return len < 0 || len >= PATH ? -ENAMETOOLONG : 0;
-}
 
 /* Which boot is this? Where the system does not say, every start counts as one. */
 static void read_boot(char boot[BOOT])
@@ -103,8 +95,8 @@ static bool read_newest(int fd, unsigned char *bufs, struct slot *ret_slot)
 
 static int put_back(const char *dir, const struct slot *slot)
 {
-    char path[PATH];
-    int r = path_of(path, dir, "data.mdb");
+    char path[CRIER_FOLDER_PATH];
+    int r = crier_folder_path(path, dir, "data.mdb");
     int fd = r < 0 ? -1 : open(path, O_RDWR | O_CLOEXEC);
 
     if (fd < 0)
@@ -117,9 +109,9 @@ static int put_back(const char *dir, const struct slot *slot)
 
 int crier_anchor_restore(const char *dir, bool *ret_restored)
 {
-    char path[PATH], boot[BOOT];
+    char path[CRIER_FOLDER_PATH], boot[BOOT];
     struct slot slot;
-    int r = path_of(path, dir, "synced");
+    int r = crier_folder_path(path, dir, "synced");
     int fd = r < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
@@ -137,36 +129,25 @@ int crier_anchor_restore(const char *dir, bool *ret_restored)
     return r;
 }
 
-static int sync_dir(const char *dir)
-{
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd < 0)
-        return -errno;
-    int r = fsync(fd) == 0 ? 0 : -errno;
-    close(fd);
-    return r;
-}
-
 int crier_anchor_remove(const char *dir)
 {
-    char path[PATH];
-    int r = path_of(path, dir, "synced");
+    char path[CRIER_FOLDER_PATH];
+    int r = crier_folder_path(path, dir, "synced");
 
     if (r < 0)
         return r;
     if (unlink(path) < 0)
         return errno == ENOENT ? 0 : -errno;
-    return sync_dir(dir);
+    return crier_folder_sync(dir);
 }
 
 /* ---- writing ----------------------------------------------------------------------------- */
 
 int crier_anchor_open(struct crier_anchor *anchor, const char *dir)
 {
-    char path[PATH];
+    char path[CRIER_FOLDER_PATH];
     struct slot slot;
-    int r = path_of(path, dir, "synced");
+    int r = crier_folder_path(path, dir, "synced");
 
     *anchor = (struct crier_anchor){.fd = -1};
     if (r < 0)
@@ -180,7 +161,7 @@ int crier_anchor_open(struct crier_anchor *anchor, const char *dir)
     if (read_newest(anchor->fd, bufs, &slot))
         anchor->seq = slot.seq;
     free(bufs);
-    return sync_dir(dir);
+    return crier_folder_sync(dir);
 }
 
 void crier_anchor_close(struct crier_anchor *anchor)
