@@ -146,6 +146,12 @@ int crier_store_apply_rules(struct crier_store *store) CRIER_MUST_CHECK;
 int crier_totals_read(MDB_val value,
                       struct crier_store_totals *ret_totals,
                       uint64_t *ret_topic_serial);
+/* A key of `order`. 0, -EUCLEAN. */
+int crier_class_key_read(MDB_val key, uint32_t *ret_class_id);
+/* Is it the key of a class in `meta`? */
+bool crier_class_meta_key_read(MDB_val key, uint32_t *ret_class_id);
+/* 0, -EUCLEAN. */
+int crier_class_read(MDB_val value, struct crier_class *ret_class);
 void crier_topic_row_write(const struct crier_topic_row *row,
                            unsigned char out[CRIER_TOPIC_ROW_BYTES]);
 /* 0, -EUCLEAN. */
