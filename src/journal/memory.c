@@ -533,7 +533,7 @@ int crier_journal_new_memory(const struct crier_mem *mem,
     struct crier_memory *memory = crier_mem_zalloc(mem, sizeof(*memory));
     if (!memory)
         return -ENOMEM;
-    memory->journal = (struct crier_journal){&memory_ops, mem, *key};
+    memory->journal = (struct crier_journal){.ops = &memory_ops, .mem = mem, .hash_key = *key};
     memory->limits = wanted;
     set_up(memory, epoch, now);
     if (pthread_mutex_init(&memory->mutex, NULL) != 0) {
