@@ -25,8 +25,8 @@
  * is, moves to the class that keeps aside what class c loses: CRIER_CLASS_KEPT + c.
  *
  * Files: store.c (open, lock, meta, totals), row.c (an event as bytes), batch.c (put, forget,
- * floors, keys), retain.c (what leaves), view.c and find.c (reading), verify.c, compact.c,
- * rules.c.
+ * floors, keys), retain.c (what leaves), view.c, find.c, read.c and place.c (reading), verify.c,
+ * pages.c, compact.c, rules.c.
  */
 #ifndef CRIER_DURABLE_FILE_H
 #define CRIER_DURABLE_FILE_H
@@ -72,6 +72,8 @@ enum { CRIER_CLASS_BYTES = 32 };
  * added to its postings; written at the latest by crier_batch_flush. */
 struct crier_touched;
 
+enum { CRIER_VIEWS_IDLE = 8 };
+
 struct crier_store {
     const struct crier_mem *mem;
     char *dir;
@@ -94,6 +96,9 @@ struct crier_store {
     struct crier_touched *touched_list;
     struct crier_buf scratch;              /* a row being put */
     struct crier_buf added[CRIER_CLASSES]; /* numbers to be added to `order`, each 8 bytes */
+
+    /* ---- reading: view.c; any thread ---- */
+    struct crier_view *_Atomic idle_views[CRIER_VIEWS_IDLE]; /* to be used again; NULL: none */
 };
 
 /* ---- shared ------------------------------------------------------------------------------ */
@@ -118,6 +123,10 @@ static inline uint64_t crier_get_u64(const void *bytes)
     return value;
 }
 
+/* The value of "totals". 0, -EUCLEAN. ret_topic_serial may be NULL. */
+int crier_totals_read(MDB_val value,
+                      struct crier_store_totals *ret_totals,
+                      uint64_t *ret_topic_serial);
 void crier_topic_row_write(const struct crier_topic_row *row,
                            unsigned char out[CRIER_TOPIC_ROW_BYTES]);
 /* 0, -EUCLEAN. */
@@ -136,6 +145,9 @@ int crier_row_get(const struct crier_store *store,
                   MDB_txn *txn,
                   uint64_t number,
                   struct crier_row *ret_row);
+
+/* view.c: ends the views kept to be used again; before the environment is closed. */
+void crier_views_free(struct crier_store *store);
 
 /* batch.c: writes the touched topics and collected numbers, so that tables can be read. */
 int crier_batch_flush(struct crier_store *store) CRIER_MUST_CHECK;
