@@ -6,12 +6,12 @@
  *                   │
  *                   └─────▶ put, put, ... commit, put, put, ... commit
  *
- * Ids and times stay: who has seen an event of the exported journal goes on from it here. So ids
- * must grow, and be of the store's epoch (journal.h); a new store takes that of the first line,
- * and begins one millisecond before it.
+ * Ids and times stay: who has seen an event of the exported journal goes on from it here. So
+ * ids must grow, and be of the store's epoch (journal.h); a new store takes that of the first
+ * line, and begins one millisecond before it.
  *
- * One transaction holds up to BATCH_EVENTS events. A bad line ends it all: what came before it is
- * committed, and its number is told.
+ * One transaction holds up to BATCH_EVENTS events. A bad line ends it all: what came before it
+ * is committed, and its number is told.
  */
 #include "cli/journal.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lines of an exported journal. Reading is strict: a member that is not known, is there twice or
- * has a value that no hub would have taken is a fault, for a history that is wrong would be told
- * to every client that resumes.
+ * Lines of an exported journal. Reading is strict: a member that is not known, is there twice
+ * or has a value that no hub would have taken is a fault, for a history that is wrong would be
+ * told to every client that resumes.
  */
 #include "cli/journal_line.h"
 

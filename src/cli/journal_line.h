@@ -2,12 +2,12 @@
 /*
  * An event of a journal as a line of text, as crier journal export and import have it. Pure.
  *
- *     {"id":"1763700000123-40000","topic":"orders/42","event":"paid","retry":3000,"ttl":"3600s",
- *      "key":"k","time":"2026-11-21T09:03:34.123Z","data":"..."}
+ *     {"id":"1763700000123-40000","topic":"orders/42","event":"paid","retry":3000,
+ *      "ttl":"3600s","key":"k","time":"2025-11-21T04:40:00.123Z","data":"..."}
  *
- * event, retry, ttl and key are left out where there is none. ttl is what the event was published
- * with, counted from time, so that the same event is always the same line. An event of several
- * topics has "topics", an array, instead of "topic".
+ * event, retry, ttl and key are left out where there is none. ttl is what the event was
+ * published with, counted from time, so that the same event is always the same line. An event
+ * of several topics has "topics", an array, instead of "topic".
  */
 #ifndef CRIER_CLI_JOURNAL_LINE_H
 #define CRIER_CLI_JOURNAL_LINE_H

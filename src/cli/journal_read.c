@@ -6,9 +6,9 @@
  *        ▲                                                                    │
  *        └──────────────────────── standard output takes them ◀───────────────┘
  *
- * A view is never open while a pipe makes us wait: what a running hub overwrites meanwhile could
- * not be used again, and its file would grow. What is exported ends where history ended when
- * this began; what leaves history meanwhile, and was not reached, is not in it.
+ * A view is never open while a pipe makes us wait: what a running hub overwrites meanwhile
+ * could not be used again, and its file would grow. What is exported ends where history ended
+ * when this began; what leaves history meanwhile, and was not reached, is not in it.
  */
 #include "cli/journal.h"
 
