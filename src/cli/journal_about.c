@@ -95,6 +95,8 @@ static void add_history(struct about *a)
     add_name(a, "kept aside");
     crier_buf_printf(&a->out, "%llu of these events", (ull)t->kept_events);
     add_size(a, ", ", t->kept_bytes, ": the newest of topics gone quiet\n");
+    if (!crier_store_share(a->store, 1, &share)) /* without rules there is but one */
+        return;
     for (size_t i = 0; crier_store_share(a->store, i, &share); i++)
         add_share(a, &share, i == 0);
 }

@@ -64,7 +64,8 @@ static void dump_data(struct crier_buf *out, struct crier_slice sse)
     len = data.len;
     crier_buf_append(out, CRIER_SLICE("  "));
     crier_journal_size(out, len);
-    crier_buf_append(out, CRIER_SLICE("  "));
+    if (len > 0)
+        crier_buf_append(out, CRIER_SLICE("  "));
     if (len > DUMP_DATA) /* not within a character */
         for (len = DUMP_DATA; len > 0 && ((unsigned char)data.data[len] & 0xc0) == 0x80;)
             len--;
