@@ -33,7 +33,9 @@ struct crier_page_tree crier_page_tree_read(const unsigned char *at,
 
 bool crier_page_head(struct crier_page *page, unsigned want)
 {
-    page->flags = (unsigned)crier_page_get(page->bytes + 10, 2) & ~(unsigned)CRIER_PAGE_DIRTY;
+    page->flags = (unsigned)crier_page_get(page->bytes + 10, 2);
+    if (want & CRIER_PAGE_SUB)
+        page->flags &= ~(unsigned)CRIER_PAGE_DIRTY;
     page->lower = (unsigned)crier_page_get(page->bytes + 12, 2);
     page->upper = (unsigned)crier_page_get(page->bytes + 14, 2);
     if (page->flags != want || page->lower < CRIER_PAGE_HEAD || page->lower % 2 ||

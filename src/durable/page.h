@@ -22,7 +22,7 @@ enum {
     CRIER_PAGE_LEAF = 2,
     CRIER_PAGE_OVERFLOW = 4,
     CRIER_PAGE_META = 8,
-    CRIER_PAGE_DIRTY = 16, /* means nothing in a file */
+    CRIER_PAGE_DIRTY = 16, /* in a file: only of pages inside pages, where it means nothing */
     CRIER_PAGE_LEAF2 = 32,
     CRIER_PAGE_SUB = 64,
 };

@@ -166,7 +166,7 @@ check_dup_tree(struct check *check, const struct crier_page *page, struct crier_
     struct crier_page_tree tree = crier_page_tree_read((const unsigned char *)data.data,
                                                        CRIER_PAGE_OF_DUPS, page->tree->name);
 
-    if (tree.root == CRIER_PAGE_NONE || tree.pad != 8)
+    if (tree.root == CRIER_PAGE_NONE || tree.pad != 8 || tree.flags != CRIER_TREE_DUPFIXED)
         return page_fault(check, page, "a list in it is empty");
     page->tree->counted.entries += tree.entries;
     return check_tree(check, &tree);
@@ -180,7 +180,7 @@ static int check_table(struct check *check,
     struct crier_page_tree tree =
         crier_page_tree_read((const unsigned char *)data.data, CRIER_PAGE_OF_TABLE, name);
 
-    if (tree.flags != 0 && tree.flags != (CRIER_TREE_DUPSORT | CRIER_TREE_DUPFIXED))
+    if (tree.pad || (tree.flags && tree.flags != (CRIER_TREE_DUPSORT | CRIER_TREE_DUPFIXED)))
         return page_fault(check, page, "a table in it is of no known kind");
     page->tree->counted.entries++;
     return check_tree(check, &tree);
@@ -220,8 +220,7 @@ check_overflow(struct check *check, const struct crier_page *page, uint64_t at, 
     if (r != 0)
         return r < 0 ? r : page_fault(check, page, "the file ends within a value");
     uint64_t pages = crier_page_get(head + 12, 4);
-    if (crier_page_get(head, 8) != at ||
-        (crier_page_get(head + 10, 2) & ~(uint64_t)CRIER_PAGE_DIRTY) != CRIER_PAGE_OVERFLOW ||
+    if (crier_page_get(head, 8) != at || crier_page_get(head + 10, 2) != CRIER_PAGE_OVERFLOW ||
         pages < need || !mark(check, at, pages))
         return page_fault(check, page, "a value is not where it is said to be");
     page->tree->counted.overflows += pages;

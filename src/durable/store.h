@@ -123,17 +123,24 @@ struct crier_store_leaving {
         CRIER_STORE_FORGOTTEN,   /* DELETE: its floors are to be raised */
     } why;
     struct crier_slice topics[CRIER_TOPICS_PER_EVENT];
+    uint64_t
+        topic_hashes[CRIER_TOPICS_PER_EVENT]; /* as crier_journal_hash, by totals.hash_key */
     size_t topic_count;
-    bool gone;    /* it was its last */
-    bool has_key; /* it had an idempotency key; only told when gone */
+    bool gone; /* it was its last */
+    /* The key it was published with (empty: none), and the topic that belongs to it: its first.
+     * Only told when gone. */
+    struct crier_slice key, first_topic;
 };
 typedef void crier_store_left_fn(void *ctx, const struct crier_store_leaving *leaving);
 
 /* Begins the one write transaction. Nothing is seen by views, and totals may be undone, until it
  * is committed. */
 int crier_store_begin(struct crier_store *store) CRIER_MUST_CHECK;
+/* left: an event kept aside for a topic that has a newer one now. */
 int crier_store_put(struct crier_store *store,
-                    const struct crier_store_event *event) CRIER_MUST_CHECK;
+                    const struct crier_store_event *event,
+                    crier_store_left_fn *left,
+                    void *ctx) CRIER_MUST_CHECK;
 /* Forgets a topic's events put so far. An unknown topic is fine. */
 int crier_store_forget(struct crier_store *store,
                        struct crier_slice topic,

@@ -73,20 +73,27 @@ static bool put_idle(struct crier_store *store, struct crier_view *view)
     return false;
 }
 
-static int view_make(struct crier_store *store, struct crier_view **ret_view)
+/* Takes txn; NULL: begins one. */
+static int view_make(struct crier_store *store, MDB_txn *txn, struct crier_view **ret_view)
 {
     struct crier_view *view = crier_mem_zalloc(store->mem, sizeof(*view));
-    if (!view)
+    int r = 0;
+
+    if (!view) {
+        if (txn)
+            mdb_txn_abort(txn);
         return -ENOMEM;
+    }
     view->store = store;
     view->merge_looks = CRIER_VIEW_MERGE_LOOKS;
     crier_buf_init(&view->frame, store->mem);
-    int r = crier_file_error(mdb_txn_begin(store->env, NULL, MDB_RDONLY, &view->txn));
+    if (!txn)
+        r = crier_file_error(mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn));
     if (r < 0) {
-        view->txn = NULL;
         view_free(view);
         return r;
     }
+    view->txn = txn;
     *ret_view = view;
     return 0;
 }
@@ -98,31 +105,48 @@ static int read_totals(struct crier_view *view)
         mdb_get(view->txn, view->store->tables[CRIER_TABLE_META], &key, &value));
 
     if (r == 0)
-        r = crier_totals_read(value, &view->totals, NULL);
+        r = crier_totals_read(value, &view->totals, &view->topic_serial);
     if (r == 0)
         view->end = view->totals.end;
     return r == -ENOENT ? -EUCLEAN : r;
 }
 
-int crier_view_begin(struct crier_store *store, struct crier_view **ret_view)
+/* Takes the view on failure. */
+static int view_start(struct crier_view *view, struct crier_view **ret_view)
 {
-    struct crier_view *view = take_idle(store);
-    int r = view ? crier_file_error(mdb_txn_renew(view->txn)) : view_make(store, &view);
-
-    if (r < 0) {
-        if (view)
-            view_free(view);
-        return r;
-    }
     memset(view->current, 0, sizeof(view->current));
     view->at = 0;
-    r = read_totals(view);
+    int r = read_totals(view);
     if (r < 0) {
         view_free(view);
         return r;
     }
     *ret_view = view;
     return 0;
+}
+
+int crier_view_begin(struct crier_store *store, struct crier_view **ret_view)
+{
+    struct crier_view *view = take_idle(store);
+
+    if (!view) {
+        int r = view_make(store, NULL, &view);
+        return r < 0 ? r : view_start(view, ret_view);
+    }
+    int r = crier_file_error(mdb_txn_renew(view->txn));
+    if (r < 0) {
+        view_free(view);
+        return r;
+    }
+    return view_start(view, ret_view);
+}
+
+int crier_view_adopt(struct crier_store *store, MDB_txn *txn, struct crier_view **ret_view)
+{
+    struct crier_view *view;
+
+    int r = view_make(store, txn, &view);
+    return r < 0 ? r : view_start(view, ret_view);
 }
 
 struct crier_view *crier_view_end(struct crier_view *view)

@@ -35,6 +35,7 @@ struct crier_view {
     size_t head_cap;
     size_t merge_looks;               /* CRIER_VIEW_MERGE_LOOKS; tests set 0: walk */
     struct crier_store_totals totals; /* of this transaction */
+    uint64_t topic_serial;            /* the last one given */
     uint64_t end;                     /* see crier_view_limit */
     uint64_t at;                      /* number the cursor of `events` stands on; 0: on none */
     struct crier_buf frame;           /* of the event being shown */
@@ -53,6 +54,11 @@ struct crier_found {
 };
 
 /* ---- view.c ------------------------------------------------------------------------------ */
+
+/* A view on a transaction that was begun already, which it takes (on failure too). */
+int crier_view_adopt(struct crier_store *store,
+                     MDB_txn *txn,
+                     struct crier_view **ret_view) CRIER_MUST_CHECK;
 
 int crier_view_cursor(struct crier_view *view, int table, MDB_cursor **ret) CRIER_MUST_CHECK;
 /* The first event held whose number is at least this; *ret_number 0: there is none. */

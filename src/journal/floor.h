@@ -24,6 +24,11 @@ struct crier_floors {
     struct crier_loss lost;  /* of all that have no entry any more */
     _Atomic uint64_t losses; /* counted; stored before the event is marked as gone */
     uint64_t dropped;        /* entries that had to make room: `lost` was raised */
+    /* Only of a table that has an image on a disk: */
+    bool imaged;
+    struct crier_list changed; /* raised since the image was saved */
+    uint64_t *left;            /* hashes of entries that made room since */
+    size_t left_count, left_cap;
 };
 
 void crier_floors_init(struct crier_floors *floors,
@@ -46,6 +51,19 @@ bool crier_floors_after(const struct crier_floors *floors,
 bool crier_floors_after_id(const struct crier_floors *floors,
                            const struct crier_filter *filter,
                            struct crier_id id);
+/* An entry of the image, least lately raised first; then, once, what the image says of everything
+ * and of all that have no entry. From then on changes are noted. */
+int crier_floors_restore(struct crier_floors *floors,
+                         uint64_t hash,
+                         const struct crier_loss *loss);
+void crier_floors_image(struct crier_floors *floors,
+                        const struct crier_loss *root,
+                        const struct crier_loss *lost);
+/* What the image has to learn; loss NULL: the entry has left. */
+int crier_floors_each_change(const struct crier_floors *floors,
+                             int (*fn)(void *ctx, uint64_t hash, const struct crier_loss *loss),
+                             void *ctx) CRIER_MUST_CHECK;
+void crier_floors_saved(struct crier_floors *floors);
 void crier_floors_check(const struct crier_floors *floors, uint64_t end);
 
 #endif

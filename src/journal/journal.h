@@ -68,6 +68,9 @@ struct crier_draft {
     /* Drafts with the same one (not NULL), side by side, are one batch: after one that could
      * not be appended none of them is (-ECANCELED). */
     const void *batch;
+    /* The same over several parcels: set when one of its drafts has failed, and looked at before
+     * each. Borrowed for as long as any of them is on its way. NULL: none of that. */
+    _Atomic bool *failed;
     /* answers */
     /* 0, CRIER_APPEND_..., -EMSGSIZE, -ECANCELED, -ENOMEM; -ENOSPC: the disk is full, it is not
      * published; -EIO: the disk has failed, nothing is published any more. */
@@ -83,7 +86,10 @@ struct crier_parcel {
      * and wait for nothing; it may submit. The parcel, and what its drafts borrow, are the
      * caller's again. */
     void (*done)(struct crier_parcel *parcel);
-    struct crier_parcel *next; /* the journal's */
+    /* The journal's: */
+    struct crier_parcel *next;
+    struct crier_now now;
+    bool refused; /* results are set: it is only waiting for its turn to come back */
     size_t bytes;
 };
 

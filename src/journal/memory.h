@@ -76,6 +76,17 @@ enum crier_leaving {
     CRIER_LEAVING_MEMORY,
 };
 
+/* Where the window begins: nothing of what was before is in memory. */
+struct crier_memory_past {
+    unsigned epoch;
+    uint64_t boot_ms;
+    uint64_t end; /* number of the newest event there ever was */
+    struct crier_id start, last;
+};
+/* journal (its ops may be another's), limits and backed are set. 0, -ENOMEM. */
+int crier_memory_init(struct crier_memory *memory,
+                      const struct crier_memory_past *past) CRIER_MUST_CHECK;
+void crier_memory_deinit(struct crier_memory *memory);
 struct crier_memory *crier_memory_of(struct crier_journal *journal);
 void crier_memory_lock(struct crier_memory *memory);
 void crier_memory_unlock(struct crier_memory *memory);
@@ -86,6 +97,16 @@ void crier_memory_see(struct crier_memory *memory,
 struct crier_held crier_memory_held(const struct crier_memory *memory, uint64_t number);
 /* The id that stands for position `number`; see locate.c. */
 struct crier_id crier_memory_id(const struct crier_memory *memory, uint64_t number);
+
+/* The id after `last`. */
+struct crier_id crier_memory_next_id(unsigned epoch, struct crier_id last, uint64_t wall_ms);
+/* With `backed`: event end + 1, as it was written below, comes into the window. The caller
+ * retains, releases and wakes. 0, -ENOMEM. */
+int crier_memory_take(struct crier_memory *memory,
+                      const struct crier_draft *draft,
+                      struct crier_id id,
+                      struct crier_now now,
+                      uint64_t expires_ms) CRIER_MUST_CHECK;
 
 /* retain.c */
 /* The event is no longer history of the topics in `mask`. */
@@ -121,6 +142,10 @@ void crier_memory_unwatch(struct crier_journal *journal, struct crier_watch *wat
 void crier_memory_rouse(struct crier_memory *memory); /* of the newest event */
 
 /* locate.c */
+/* The event of the window that has this id. false: there is none. */
+bool crier_memory_find_id(const struct crier_memory *memory,
+                          struct crier_id id,
+                          uint64_t *ret_number);
 int crier_memory_locate(struct crier_journal *journal,
                         const struct crier_filter *filter,
                         const struct crier_since *since,
