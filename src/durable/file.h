@@ -38,7 +38,7 @@
 #include <lmdb.h>
 
 #define CRIER_FORMAT_NAME "crier journal" /* begins the value of "format", with its NUL */
-enum { CRIER_FORMAT_VERSION = 1 };
+enum { CRIER_FORMAT_VERSION = CRIER_STORE_FORMAT };
 
 enum {
     CRIER_TABLE_META = 0,
