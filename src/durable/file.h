@@ -92,7 +92,7 @@ struct crier_store {
     MDB_cursor *cursors[CRIER_TABLES]; /* opened when first needed, closed with it */
     struct crier_map touched;          /* struct crier_touched, by the hash of the name */
     struct crier_touched *touched_list;
-    struct crier_buf scratch;    /* a row being put */
+    struct crier_buf scratch;              /* a row being put */
     struct crier_buf added[CRIER_CLASSES]; /* numbers to be added to `order`, each 8 bytes */
 };
 

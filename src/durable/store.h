@@ -39,7 +39,8 @@ struct crier_store_options {
     enum crier_sync sync;
     uint64_t max_file_bytes;         /* 0: CRIER_STORE_FILE_BYTES */
     const struct crier_rules *rules; /* copied; NULL: none but limits */
-    const struct crier_journal_limits *limits; /* of what no rule takes, and kept_bytes; filled */
+    const struct crier_journal_limits
+        *limits; /* of what no rule takes, and kept_bytes; filled */
     /* For a new store. */
     struct crier_hash_key hash_key;
     unsigned epoch; /* 1 .. 999 */
@@ -66,10 +67,11 @@ struct crier_store *crier_store_close(struct crier_store *store);
 
 /* All of it is the last commit's (between begin and commit: what the commit will make it). */
 struct crier_store_totals {
-    struct crier_hash_key hash_key; /* drawn when it was made: floors are kept under its hashes */
-    unsigned epoch;                 /* the same for ids */
-    uint64_t end;                   /* number of the newest event ever; 0: there was none */
-    struct crier_id start, last;    /* ids of position 0 and of event `end` */
+    struct crier_hash_key
+        hash_key;                /* drawn when it was made: floors are kept under its hashes */
+    unsigned epoch;              /* the same for ids */
+    uint64_t end;                /* number of the newest event ever; 0: there was none */
+    struct crier_id start, last; /* ids of position 0 and of event `end` */
     uint64_t events, bytes, topics; /* history now, kept aside included; bytes encoded */
     uint64_t kept_events, kept_bytes;
     uint64_t evicted, expired, forgotten, kept_dropped; /* since it was opened */
@@ -98,9 +100,9 @@ struct crier_store_event {
     uint64_t number; /* totals.end + 1 */
     struct crier_id id;
     uint64_t wall_ms;
-    uint64_t clock_ms;                   /* when, by the store's clock */
-    uint64_t expires_ms;                 /* by the store's clock; 0: with history */
-    const struct crier_slice *topics;    /* 1 .. CRIER_TOPICS_PER_EVENT */
+    uint64_t clock_ms;                /* when, by the store's clock */
+    uint64_t expires_ms;              /* by the store's clock; 0: with history */
+    const struct crier_slice *topics; /* 1 .. CRIER_TOPICS_PER_EVENT */
     size_t topic_count;
     struct crier_slice type, key;
     struct crier_slice sse; /* without an id line */
