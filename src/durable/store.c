@@ -522,7 +522,6 @@ make_new(struct crier_store *store, const struct crier_store_options *o, struct 
 {
     static const char name[] = CRIER_FORMAT_NAME;
     unsigned char format[FORMAT_BYTES];
-    struct crier_buf rules;
 
     memcpy(format, name, sizeof(name));
     crier_put_u64(format + sizeof(name), CRIER_FORMAT_VERSION);
@@ -537,14 +536,6 @@ make_new(struct crier_store *store, const struct crier_store_options *o, struct 
     int r = open_tables(store, store->txn, MDB_CREATE);
     if (r == 0)
         r = meta_put(store, crier_val("format", 6), crier_val(format, FORMAT_BYTES));
-    crier_buf_init(&rules, store->mem);
-    crier_rules_write(&store->rules, &rules);
-    if (r == 0)
-        r = crier_buf_error(&rules);
-    if (r == 0)
-        r = meta_put(store, crier_val("rules", 5),
-                     crier_val(rules.data ? rules.data : "", rules.len));
-    crier_buf_deinit(&rules);
     return r == 0 ? crier_store_save(store) : r;
 }
 
@@ -626,8 +617,7 @@ open_all(struct crier_store *store, const struct crier_store_options *o, struct 
         return r;
     set_clock(store, now);
     crier_store_measure(store);
-    if (!store->read_only)
-        r = crier_store_apply_rules(store);
+    r = crier_store_apply_rules(store, o->rules);
     return r == 0 ? set_anchor(store) : r;
 }
 
@@ -645,8 +635,7 @@ static struct crier_store *store_new(const struct crier_mem *mem,
     store->read_only = o->read_only;
     store->sync = o->read_only ? CRIER_SYNC_ALWAYS : o->sync;
     store->limits = crier_journal_limits_filled(o->limits);
-    if (o->rules)
-        store->rules = *o->rules;
+    store->rules.count = CRIER_RULES; /* until they are read: every class is looked at */
     crier_changes_init(store);
     store->dir = crier_mem_alloc(mem, len);
     if (!store->dir)
