@@ -67,10 +67,10 @@ struct crier_hub_options {
  * With .dir (or an option that needs it) NULL is only want of memory. Whatever else is wrong (the
  * folder cannot be used, another process has it, the file is damaged, an option is not valid)
  * makes a hub that only knows why: every call answers the error, crier_hub_error() the sentence,
- * and a server that mounts it tells it. CRIER_EINVAL: an option; CRIER_ENOTDIR, CRIER_EACCES,
- * CRIER_ENOSPC, CRIER_EIO: the folder; CRIER_EBUSY: another process (or hub) has it;
- * CRIER_EPROTO: a file of something else, or of a version that is not known; CRIER_EUCLEAN:
- * damaged; CRIER_ENOTSUP: this library was built without.
+ * and a server that mounts it tells it. CRIER_EINVAL: an option; CRIER_ENOENT, CRIER_ENOTDIR,
+ * CRIER_EACCES, CRIER_ENOSPC, CRIER_EIO: the folder (or the one it lies in); CRIER_EBUSY:
+ * another process (or hub) has it; CRIER_EPROTO: a file of something else, or of a version that
+ * is not known; CRIER_EUCLEAN: damaged; CRIER_ENOTSUP: this library was built without.
  * @return NULL: out of memory, no randomness, or (without .dir) an option is not valid
  */
 CRIER_API struct crier_hub *

@@ -117,7 +117,7 @@ int crier_hub_open_disk(struct crier_hub *hub,
                         unsigned epoch,
                         const struct crier_hub_options *options)
 {
-    struct crier_durable_options durable = {.limits = &hub->limits, .clock = hub->clock};
+    struct crier_durable_options durable = {.limits = &hub->limits};
     struct crier_rules *rules = crier_mem_zalloc(hub->mem, sizeof(*rules));
     int r;
 

@@ -4,8 +4,8 @@
  * readers. It has no thread: publishing lets history age, and so does whoever reads or asks,
  * once a second. (A journal on disk has threads of its own.)
  *
- *     made ──▶ journal ──▶ the last reference goes: the journal is closed, what was submitted is
- *       │                  written and done (refs is 0: calls from in there are refused) ──▶ gone
+ *     made ──▶ journal ──▶ the last reference goes: the journal is closed, what was submitted
+ *       │                  is written and done (refs is 0: calls are refused) ──▶ gone
  *       └────▶ no journal, but an error and a sentence: what could not be opened (disk.c)
  *
  * Closing a journal on disk waits for its threads. Threads that must not stand still, and those
@@ -283,7 +283,7 @@ int crier_hub_topics(struct crier_hub *hub,
     crier_hub_age(hub, crier_hub_now(hub));
     do {
         listing.count = 0;
-        r = crier_journal_topics(hub->journal, prefix, after, SIZE_MAX, NULL, list_topic,
+        r = crier_journal_topics(hub->journal, prefix, after, LISTED_AT_ONCE, NULL, list_topic,
                                  &listing);
         if (r < 0)
             return r;

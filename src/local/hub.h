@@ -45,9 +45,9 @@ bool crier_hub_asks_for_disk(const struct crier_hub_options *options);
 int crier_hub_refuse(struct crier_hub *hub, int error, const char *format, ...)
     CRIER_PRINTF(3, 4) CRIER_MUST_CHECK;
 
-/* How many callbacks this thread is in that must not stand still: those of a server's tick, those
- * that tell what became of a submission (a journal's own thread serves everybody). Whoever calls
- * them counts. */
+/* How many callbacks this thread is in that must not stand still: those of a server's tick,
+ * those that tell what became of a submission (a journal's own thread serves everybody).
+ * Whoever calls them counts. */
 extern _Thread_local unsigned crier_stepping;
 
 #endif

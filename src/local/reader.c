@@ -349,8 +349,8 @@ static int take(struct crier_reader *reader, struct crier_message *ret_message)
     return 0;
 }
 
-/* The next one that is ahead, or is read now. CRIER_EMPTY: there is none; it sleeps, if it has a
- * descriptor (or that is readable in vain). */
+/* The next one that is ahead, or is read now. CRIER_EMPTY: there is none; it sleeps, if it has
+ * a descriptor (or that is readable in vain). */
 static int
 next(struct crier_reader *reader, struct crier_now now, struct crier_message *ret_message)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The options of a reader, as what the hub understands: a subscription and a start. What is wrong
- * with them is a sentence; it is told by the reader's calls (reader.c).
+ * The options of a reader, as what the hub understands: a subscription and a start. What is
+ * wrong with them is a sentence; it is told by the reader's calls (reader.c).
  */
 #include "local/wish.h"
 
