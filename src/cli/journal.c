@@ -244,44 +244,54 @@ static int open_store(const struct crier_store_options *options,
     return r < 0 ? CRIER_EXIT_FAILED : -1;
 }
 
-int crier_journal_open(const struct crier_journal_flags *flags,
-                       enum crier_journal_for what,
-                       struct crier_store **ret_store)
+int crier_journal_open(const struct crier_journal_flags *flags, struct crier_store **ret_store)
 {
     const struct crier_journal_limits limits = crier_journal_limits_filled(NULL);
     const struct crier_store_options options = {
-        .dir = flags->data,
-        .read_only = what == CRIER_JOURNAL_LOOK,
-        .max_file_bytes = flags->data_bytes,
-        .limits = &limits,
-    };
+        .dir = flags->data, .read_only = true, .limits = &limits};
 
-    /* To change one that is not there would make it. */
-    if (what == CRIER_JOURNAL_CHANGE && !crier_journal_exists(flags)) {
-        crier_command_say(&crier_journal_command, "%s: there is no journal in this folder",
-                          flags->data);
-        return CRIER_EXIT_FAILED;
-    }
     return open_store(&options, crier_sys_now(), ret_store);
 }
 
-int crier_journal_open_new(const struct crier_journal_flags *flags,
-                           unsigned epoch,
-                           struct crier_now now,
-                           struct crier_store **ret_store)
+/* The rules that the folder's last hub had, so that its events stay in their shares. -1, or the
+ * exit status. */
+static int read_rules(const struct crier_journal_flags *flags, struct crier_rules *ret_rules)
+{
+    struct crier_store *store = NULL;
+    int status = crier_journal_open(flags, &store);
+
+    if (status >= 0)
+        return status;
+    int r = crier_store_rules(store, ret_rules);
+    store = crier_store_close(store);
+    return r < 0 ? crier_journal_failed("cannot read the journal", r) : -1;
+}
+
+int crier_journal_change(const struct crier_journal_flags *flags,
+                         unsigned epoch,
+                         struct crier_now now,
+                         struct crier_store **ret_store)
 {
     const struct crier_journal_limits limits = crier_journal_limits_filled(NULL);
+    struct crier_rules *rules = crier_mem_zalloc(&crier_mem_libc, sizeof(*rules));
     struct crier_store_options options = {
         .dir = flags->data,
         .max_file_bytes = flags->data_bytes,
+        .rules = rules,
         .limits = &limits,
         .epoch = epoch,
     };
+    int status = rules ? -1 : crier_command_no_memory(&crier_journal_command);
     int r = crier_sys_random(&options.hash_key, sizeof(options.hash_key));
 
     if (r < 0)
-        return crier_journal_failed("no random numbers", r);
-    return open_store(&options, now, ret_store);
+        status = crier_journal_failed("no random numbers", r);
+    if (status < 0 && crier_journal_exists(flags))
+        status = read_rules(flags, rules);
+    if (status < 0)
+        status = open_store(&options, now, ret_store);
+    crier_mem_free(&crier_mem_libc, rules);
+    return status;
 }
 
 #else /* !CRIER_WITH_LMDB */

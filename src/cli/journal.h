@@ -29,18 +29,15 @@ int crier_journal_import(const struct crier_journal_flags *flags);
 
 /* ---- shared ------------------------------------------------------------------------------ */
 
-enum crier_journal_for { CRIER_JOURNAL_LOOK, CRIER_JOURNAL_CHANGE };
-
-/* Opens the folder that exists, to look (also while a hub has it), or to change. -1: it is
- * open; otherwise why not has been said: the exit status. */
-int crier_journal_open(const struct crier_journal_flags *flags,
-                       enum crier_journal_for what,
-                       struct crier_store **ret_store);
-/* The same for a folder that may be new: the epoch of its ids and the time it begins at. */
-int crier_journal_open_new(const struct crier_journal_flags *flags,
-                           unsigned epoch,
-                           struct crier_now now,
-                           struct crier_store **ret_store);
+/* Opens the folder to look, also while a hub has it. -1: it is open; otherwise why not has been
+ * said: the exit status. */
+int crier_journal_open(const struct crier_journal_flags *flags, struct crier_store **ret_store);
+/* Opens it to change it; nobody else may have it. If it is new it is made: with this epoch, and
+ * as of `now`. As above. */
+int crier_journal_change(const struct crier_journal_flags *flags,
+                         unsigned epoch,
+                         struct crier_now now,
+                         struct crier_store **ret_store);
 /* Is there a journal in the folder? */
 bool crier_journal_exists(const struct crier_journal_flags *flags);
 /* "crier journal: <what>: <the error in words>"; CRIER_EXIT_FAILED. */

@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "durable/folder.h"
+#include "net/sys.h"
 #include <string.h>
 
 typedef unsigned long long ull; /* for printf */
@@ -16,7 +18,8 @@ struct about {
     struct crier_store *store;
     const struct crier_store_totals *totals;
     struct crier_id first, last;
-    uint64_t writer; /* the process that has it open for writing; 0: none */
+    struct crier_rules rules;
+    long writer; /* the process that has it open for writing; 0: none */
     struct crier_buf out;
 };
 
@@ -44,38 +47,18 @@ static void add_end(struct about *a, const char *name, struct crier_id id)
     crier_buf_byte(&a->out, '\n');
 }
 
-static void add_limits(struct crier_buf *out, const struct crier_rule *limits)
+static void add_share(struct about *a, size_t rule)
 {
-    const char *comma = "";
+    struct crier_store_share share = crier_store_share(a->store, rule);
 
-    if (limits->max_events > 0) {
-        crier_buf_printf(out, "%llu", (ull)limits->max_events);
-        comma = ",";
-    }
-    if (limits->max_bytes > 0) {
-        crier_buf_append(out, crier_slice_of(comma));
-        crier_buf_printf(out, "%lluB", (ull)limits->max_bytes);
-        comma = ",";
-    }
-    if (limits->max_age_ms > 0)
-        crier_buf_printf(out, "%s%llums", comma, (ull)limits->max_age_ms);
-}
-
-static void add_share(struct about *a, const struct crier_store_share *share, bool first)
-{
-    add_name(a, first ? "shares" : "");
+    add_name(a, rule == 0 ? "shares" : "");
     crier_buf_printf(&a->out, "%s: %llu events, ",
-                     share->rule ? share->rule->selector : "what no rule takes",
-                     (ull)share->events);
-    crier_journal_size(&a->out, share->bytes);
-    if (share->kept_events > 0) {
-        crier_buf_printf(&a->out, ", and %llu kept aside, ", (ull)share->kept_events);
-        crier_journal_size(&a->out, share->kept_bytes);
-    }
-    if (share->rule) {
-        crier_buf_append(&a->out, CRIER_SLICE(" (at most "));
-        add_limits(&a->out, share->rule);
-        crier_buf_byte(&a->out, ')');
+                     rule > 0 ? a->rules.list[rule - 1].selector : "what no rule takes",
+                     (ull)share.events);
+    crier_journal_size(&a->out, share.bytes);
+    if (share.kept_events > 0) {
+        crier_buf_printf(&a->out, ", and %llu kept aside, ", (ull)share.kept_events);
+        crier_journal_size(&a->out, share.kept_bytes);
     }
     crier_buf_byte(&a->out, '\n');
 }
@@ -83,7 +66,6 @@ static void add_share(struct about *a, const struct crier_store_share *share, bo
 static void add_history(struct about *a)
 {
     const struct crier_store_totals *t = a->totals;
-    struct crier_store_share share;
 
     add_name(a, "events");
     crier_buf_printf(&a->out, "%llu in %llu topics", (ull)t->events, (ull)t->topics);
@@ -95,10 +77,8 @@ static void add_history(struct about *a)
     add_name(a, "kept aside");
     crier_buf_printf(&a->out, "%llu of these events", (ull)t->kept_events);
     add_size(a, ", ", t->kept_bytes, ": the newest of topics gone quiet\n");
-    if (!crier_store_share(a->store, 1, &share)) /* without rules there is but one */
-        return;
-    for (size_t i = 0; crier_store_share(a->store, i, &share); i++)
-        add_share(a, &share, i == 0);
+    for (size_t i = 0; a->rules.count > 0 && i <= a->rules.count; i++)
+        add_share(a, i);
 }
 
 static void show(struct about *a)
@@ -109,7 +89,7 @@ static void show(struct about *a)
     crier_buf_printf(&a->out, "%u, ids of epoch %u\n", CRIER_STORE_FORMAT, a->totals->epoch);
     add_name(a, "open");
     if (a->writer > 0)
-        crier_buf_printf(&a->out, "by process %llu\n", (ull)a->writer);
+        crier_buf_printf(&a->out, "by process %ld\n", a->writer);
     else
         crier_buf_append(&a->out, CRIER_SLICE("no\n"));
     add_name(a, "file");
@@ -141,32 +121,21 @@ static void add_json_time(struct about *a, const char *name, struct crier_id id)
     crier_buf_byte(&a->out, '"');
 }
 
-/* Its limits that are there. */
-static void add_json_rule(struct about *a, const struct crier_rule *rule)
-{
-    crier_buf_append(&a->out, CRIER_SLICE(",\"selector\":"));
-    crier_buf_json_string(&a->out, crier_slice_of(rule->selector));
-    if (rule->max_events > 0)
-        crier_buf_printf(&a->out, ",\"max_events\":%llu", (ull)rule->max_events);
-    if (rule->max_bytes > 0)
-        crier_buf_printf(&a->out, ",\"max_bytes\":%llu", (ull)rule->max_bytes);
-    if (rule->max_age_ms > 0)
-        crier_buf_printf(&a->out, ",\"max_age_ms\":%llu", (ull)rule->max_age_ms);
-}
-
 static void add_json_shares(struct about *a)
 {
-    struct crier_store_share share;
-
     crier_buf_append(&a->out, CRIER_SLICE(",\"shares\":["));
-    for (size_t i = 0; crier_store_share(a->store, i, &share); i++) {
+    for (size_t i = 0; i <= a->rules.count; i++) {
+        struct crier_store_share share = crier_store_share(a->store, i);
+
         crier_buf_printf(&a->out,
                          "%s{\"events\":%llu,\"bytes\":%llu,\"kept_events\":%llu,"
                          "\"kept_bytes\":%llu",
                          i > 0 ? "," : "", (ull)share.events, (ull)share.bytes,
                          (ull)share.kept_events, (ull)share.kept_bytes);
-        if (share.rule)
-            add_json_rule(a, share.rule);
+        if (i > 0) {
+            crier_buf_append(&a->out, CRIER_SLICE(",\"selector\":"));
+            crier_buf_json_string(&a->out, crier_slice_of(a->rules.list[i - 1].selector));
+        }
         crier_buf_byte(&a->out, '}');
     }
     crier_buf_byte(&a->out, ']');
@@ -180,7 +149,7 @@ static void show_json(struct about *a)
     crier_buf_json_string(&a->out, crier_slice_of(a->flags->data));
     crier_buf_printf(&a->out, ",\"format\":%u,\"epoch\":%u", CRIER_STORE_FORMAT, t->epoch);
     if (a->writer > 0)
-        crier_buf_printf(&a->out, ",\"writer\":%llu", (ull)a->writer);
+        crier_buf_printf(&a->out, ",\"writer\":%ld", a->writer);
     else
         crier_buf_append(&a->out, CRIER_SLICE(",\"writer\":null"));
     crier_buf_printf(&a->out,
@@ -202,9 +171,10 @@ static int show_about(struct about *a)
     int status;
 
     if (r == 0)
-        r = crier_store_holder(a->flags->data, &a->writer);
+        r = crier_store_rules(a->store, &a->rules);
     if (r < 0)
         return crier_journal_failed("cannot read the journal", r);
+    a->writer = crier_folder_owner(a->flags->data);
     a->totals = crier_store_totals(a->store);
     crier_buf_init(&a->out, &crier_mem_libc);
     if (a->flags->json)
@@ -219,7 +189,7 @@ static int show_about(struct about *a)
 int crier_journal_info(const struct crier_journal_flags *flags)
 {
     struct about a = {.flags = flags};
-    int status = crier_journal_open(flags, CRIER_JOURNAL_LOOK, &a.store);
+    int status = crier_journal_open(flags, &a.store);
 
     if (status < 0)
         status = show_about(&a);
@@ -266,7 +236,7 @@ int crier_journal_verify(const struct crier_journal_flags *flags)
 {
     struct verdict verdict = {.faults = 0};
     struct crier_store *store = NULL;
-    int status = crier_journal_open(flags, CRIER_JOURNAL_LOOK, &store), r;
+    int status = crier_journal_open(flags, &store), r;
 
     if (status >= 0)
         return status;
@@ -309,15 +279,15 @@ show_compacted(const struct crier_journal_flags *flags, uint64_t before, uint64_
 /* -1: nobody has it. Otherwise it has been said who, and why that is no loss. */
 static int check_free(const struct crier_journal_flags *flags)
 {
-    uint64_t writer = 0;
+    long writer = crier_folder_owner(flags->data);
 
-    if (crier_store_holder(flags->data, &writer) < 0 || writer == 0)
+    if (writer == 0)
         return -1;
     crier_command_say(&crier_journal_command,
-                      "%s: process %llu has it open, and the file cannot be replaced under it. "
+                      "%s: process %ld has it open, and the file cannot be replaced under it. "
                       "Stop it first; or leave it, for free pages in the file are used again "
                       "before it grows",
-                      flags->data, (ull)writer);
+                      flags->data, writer);
     return CRIER_EXIT_FAILED;
 }
 
@@ -328,8 +298,14 @@ int crier_journal_compact(const struct crier_journal_flags *flags)
     uint64_t before, after;
     int status = check_free(flags), r;
 
+    /* To open one that is not there would make it. */
+    if (status < 0 && !crier_journal_exists(flags)) {
+        crier_command_say(&crier_journal_command, "%s: there is no journal in this folder",
+                          flags->data);
+        status = CRIER_EXIT_FAILED;
+    }
     if (status < 0)
-        status = crier_journal_open(flags, CRIER_JOURNAL_CHANGE, &store);
+        status = crier_journal_change(flags, 1, crier_sys_now(), &store);
     if (status >= 0)
         return status;
     crier_buf_init(&fault, &crier_mem_libc);

@@ -273,7 +273,7 @@ static int read_journal(const struct crier_journal_flags *flags, write_fn *write
     if (fault)
         return crier_command_usage(&crier_journal_command, "--since %s: %s", flags->since,
                                    fault);
-    status = crier_journal_open(flags, CRIER_JOURNAL_LOOK, &r.store);
+    status = crier_journal_open(flags, &r.store);
     if (status < 0)
         status = run(&r, &since);
     r.store = crier_store_close(r.store);

@@ -103,6 +103,21 @@ void crier_rules_write(const struct crier_rules *rules, struct crier_buf *buf)
         crier_buf_printf(buf, "%s\n", rules->list[i].selector);
 }
 
+void crier_rules_read(struct crier_rules *rules, struct crier_slice text)
+{
+    rules->count = 0;
+    while (text.len > 0 && rules->count < CRIER_RULES) {
+        struct crier_slice selector = crier_slice_cut(&text, '\n');
+
+        if (crier_selector_fault(selector)) {
+            rules->count = 0;
+            return;
+        }
+        rules->list[rules->count] = (struct crier_rule){.max_events = 0};
+        memcpy(rules->list[rules->count++].selector, selector.data, selector.len);
+    }
+}
+
 size_t crier_rules_find(const struct crier_rules *rules, struct crier_slice topic)
 {
     for (size_t i = 0; i < rules->count; i++) {

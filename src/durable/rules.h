@@ -29,6 +29,8 @@ struct crier_rules {
 const char *crier_rules_add(struct crier_rules *rules, struct crier_slice text);
 /* All of them as text, each in a line, the same for equal rules: the store keeps it. */
 void crier_rules_write(const struct crier_rules *rules, struct crier_buf *buf);
+/* What that text says: selectors only. Text that is none: no rules. */
+void crier_rules_read(struct crier_rules *rules, struct crier_slice text);
 /* The rule a topic belongs to, 1 .. count; 0: none. */
 size_t crier_rules_find(const struct crier_rules *rules, struct crier_slice topic);
 
