@@ -259,10 +259,11 @@ static int check_served(const struct import *im)
 {
     if (crier_store_totals(im->store)->kept_events == 0)
         return -1;
-    crier_command_say(&crier_journal_command,
-                      "%s: a hub has let events leave there since it was made: import into a new "
-                      "folder",
-                      im->flags->data);
+    crier_command_say(
+        &crier_journal_command,
+        "%s: a hub has let events leave there since it was made: import into a new "
+        "folder",
+        im->flags->data);
     return CRIER_EXIT_FAILED;
 }
 

@@ -275,7 +275,8 @@ int crier_view_extras(struct crier_view *view,
 /* ---- for the operator --------------------------------------------------------------------- */
 
 /* The selectors of the rules that the file was last written with; their limits are not in it. */
-int crier_store_rules(struct crier_store *store, struct crier_rules *ret_rules) CRIER_MUST_CHECK;
+int crier_store_rules(struct crier_store *store,
+                      struct crier_rules *ret_rules) CRIER_MUST_CHECK;
 /* What a share of history holds: that of a rule (1 ..), or of what none takes (0). */
 struct crier_store_share {
     uint64_t events, bytes; /* without those kept aside */
