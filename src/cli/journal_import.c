@@ -253,8 +253,8 @@ static const char *id_fault(const struct import *im, struct crier_id id)
     return NULL;
 }
 
-/* Newer events would push out what a hub has kept aside, and only a hub can note what its topics
- * have lost by it. -1, or the exit status. */
+/* Newer events would push out what a hub has kept aside, and only a hub can note what its
+ * topics have lost by it. -1, or the exit status. */
 static int check_served(const struct import *im)
 {
     if (crier_store_totals(im->store)->kept_events == 0)
