@@ -109,7 +109,7 @@ void crier_rules_read(struct crier_rules *rules, struct crier_slice text)
     while (text.len > 0 && rules->count < CRIER_RULES) {
         struct crier_slice selector = crier_slice_cut(&text, '\n');
 
-        if (crier_selector_fault(selector)) {
+        if (!text.data || crier_selector_fault(selector)) { /* each ends in a line feed */
             rules->count = 0;
             return;
         }
