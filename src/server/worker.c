@@ -329,11 +329,16 @@ static bool fan_out(struct crier_worker *worker)
 /* Retention by age; the first worker that comes does it for all. */
 static void age_hubs(struct crier_worker *worker)
 {
+    uint64_t farthest = 0;
+
     crier_list_for_each (node, &worker->outlets) {
         struct crier_outlet *outlet = CRIER_CONTAINER(node, struct crier_outlet, node);
+        uint64_t behind = crier_fanout_farthest(outlet->fanout);
 
         crier_hub_age(outlet->channel->hub, outlet->now);
+        farthest = behind > farthest ? behind : farthest;
     }
+    crier_stat_set(&worker->stats.farthest, farthest);
 }
 
 static void set_aging(struct crier_worker *worker)
@@ -373,6 +378,8 @@ static void publish_stats(struct crier_worker *worker)
         all.sends += f.sends;
         all.behind += f.behind;
         all.lagging += f.lagging;
+        all.waiting += f.waiting;
+        all.unreadable += f.unreadable;
         all.feeds += f.feeds;
         all.window_bytes += f.window_bytes;
         all.pinned_bytes += f.pinned_bytes;
@@ -385,6 +392,8 @@ static void publish_stats(struct crier_worker *worker)
     crier_stat_set(&stats->sends, all.sends);
     crier_stat_set(&stats->behind, all.behind);
     crier_stat_set(&stats->lagging, all.lagging);
+    crier_stat_set(&stats->waiting, all.waiting);
+    crier_stat_set(&stats->unreadable, all.unreadable);
     crier_stat_set(&stats->feeds, all.feeds);
     crier_stat_set(&stats->window_bytes, all.window_bytes);
     crier_stat_set(&stats->pinned_bytes, all.pinned_bytes);
