@@ -26,7 +26,8 @@ struct crier_durable_options {
     uint64_t max_file_bytes;                   /* 0: CRIER_STORE_FILE_BYTES */
     const struct crier_rules *rules;           /* copied; NULL: none */
     const struct crier_journal_limits *limits; /* copied; 0 in it: default */
-    const struct crier_clock *clock; /* what the writer trims by when nobody publishes; borrowed,
+    const struct crier_clock
+        *clock; /* what the writer trims by when nobody publishes; borrowed,
                                         NULL: the system's */
 };
 
