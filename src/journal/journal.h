@@ -66,9 +66,7 @@ struct crier_draft {
     /* Not a publish: the history of topics[0] is forgotten, with what was put in before it. */
     bool forget;
     /* Drafts with the same one (not NULL), side by side, are one batch: after one that could
-     * not be appended none of them is (-ECANCELED). Across parcels too: as long as the journal
-     * has a parcel with drafts of a batch that has failed, the rest of it is cancelled; once it
-     * was told of the failure, the caller hands in nothing more of it. */
+     * not be appended none of them is (-ECANCELED). */
     const void *batch;
     /* The same over several parcels: set when one of its drafts has failed, and looked at before
      * each. Borrowed for as long as any of them is on its way. NULL: none of that. */

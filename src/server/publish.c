@@ -19,8 +19,9 @@
 
 struct crier_publishing {
     bool is_batch;
-    bool failed; /* an append of this batch failed: `problem` */
-    bool over;   /* nothing more is read: it is answered when nothing of it is on its way */
+    _Atomic bool cancelled; /* the journal's: a draft of this batch has failed */
+    bool failed;            /* an append of this batch failed: `problem` */
+    bool over; /* nothing more is read: it is answered when nothing of it is on its way */
     enum crier_problem problem; /* NONE: there is none */
     const char *detail;         /* of it; NULL: its own */
     uint64_t line;              /* that is to blame; 0: none is */
@@ -467,6 +468,11 @@ void crier_publish_done(struct crier_exchange *ex, const struct crier_draft *dra
         answer_single(ex, draft);
     else
         refuse(ex, problem_of(draft->result), detail_of(draft->result));
+}
+
+_Atomic bool *crier_publish_flag(const struct crier_exchange *ex)
+{
+    return ex->publish ? &ex->publish->cancelled : NULL;
 }
 
 bool crier_publish_failed(const struct crier_exchange *ex)

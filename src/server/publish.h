@@ -16,6 +16,8 @@ void crier_publish_end(struct crier_exchange *);
 /* From the publisher: this one of it was appended, or was not. Frees the exchange, but for a
  * batch's. */
 void crier_publish_done(struct crier_exchange *, const struct crier_draft *);
+/* What the journal sets when one of its drafts has failed; lives as long as the exchange. */
+_Atomic bool *crier_publish_flag(const struct crier_exchange *);
 /* A batch of which nothing more is to be appended. */
 bool crier_publish_failed(const struct crier_exchange *);
 /* Some of it came back: a batch of which something could not be appended ends here. */

@@ -314,6 +314,7 @@ static void make_drafts(struct crier_load *load)
             (struct crier_draft){.topics = {{base + e->topic_at, e->topic_len}},
                                  .topic_count = 1,
                                  .batch = e->exchange,
+                                 .failed = crier_publish_flag(e->exchange),
                                  .forget = e->forget,
                                  .type = {base + e->type_at, e->type_len},
                                  .sse = {base + e->sse_at, e->sse_len},
