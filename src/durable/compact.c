@@ -10,6 +10,9 @@
  * until the end: nobody opens the old file to write to it while it is being replaced. A process
  * that only reads goes on with the file it has open.
  *
+ * lock.mdb goes with the old file: it says which commit is the newest, and LMDB trusts it as long as
+ * any process, be it a reader of the old file, has it open. Commits of the copy are counted anew.
+ *
  * What can fail: the disk is full (both files are there at once), reading, writing. data.mdb is
  * then as it was.
  */
@@ -19,7 +22,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char copy_name[] = "compact.mdb", data_name[] = "data.mdb";
+static const char copy_name[] = "compact.mdb", data_name[] = "data.mdb",
+                  readers_name[] = "lock.mdb";
 
 static int size_of(int dir, const char *name, uint64_t *ret_size)
 {
@@ -64,6 +68,8 @@ static int put_in_place(int dir, uint64_t *ret_before, uint64_t *ret_after)
         r = -errno;
     if (r < 0)
         return r;
+    if (unlinkat(dir, readers_name, 0) < 0 && errno != ENOENT)
+        return -errno;
     *ret_before = before;
     *ret_after = after;
     return fsync(dir) < 0 ? -errno : 0;

@@ -78,6 +78,8 @@ CRIER_PRINTF(2, 3) static int fault(struct check *check, const char *fmt, ...)
     va_start(args, fmt);
     crier_buf_vprintf(&text, fmt, args);
     va_end(args);
+    if (crier_buf_error(&text) == 0)
+        crier_page_plain(text.data, text.len);
     crier_buf_byte(&text, '\0');
     if (check->faults++ < FAULTS_MAX)
         check->fn(check->ctx, crier_buf_error(&text) < 0 ? "Out of memory." : text.data);

@@ -18,6 +18,7 @@
 #include "durable/verify.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "durable/page.h"
 #include "durable/pages.h"
 #include "hub/topic.h"
 #include <stdarg.h>
@@ -39,6 +40,8 @@ int crier_verify_tell(struct crier_verify *verify, const char *fmt, ...)
     va_start(args, fmt);
     crier_buf_vprintf(&verify->text, fmt, args);
     va_end(args);
+    if (crier_buf_error(&verify->text) == 0)
+        crier_page_plain(verify->text.data, verify->text.len);
     crier_buf_byte(&verify->text, '\0');
     verify->fn(verify->ctx,
                crier_buf_error(&verify->text) < 0 ? "Out of memory." : verify->text.data);

@@ -92,7 +92,8 @@ struct crier_find {
 };
 
 /* Upwards from the first after `from`, or downwards from the newest that is not after it. Between
- * begin and end no other call may use the view's cursors of `events`, or begin another. */
+ * begin and end the view may be asked for single events, ids and positions, but not for another
+ * walk. */
 int crier_find_begin(struct crier_find *find,
                      struct crier_view *view,
                      const struct crier_filter *filter,

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 enum { DAMAGES = 300 };
 
@@ -334,49 +335,122 @@ static void damaged(void **state)
 
 /* ---- compacting -------------------------------------------------------------------------- */
 
-static void compacted(void **state)
+/* Another process reads the old file, and has it open until the pipe is closed. */
+static pid_t keep_open(const char *dir, int *ret_pipe)
 {
-    struct twins *t = history("compacted", 60);
-    uint64_t before = 0, after = 0;
-    struct crier_buf fault;
+    int begun[2], end[2];
+    char byte;
+
+    assert_int_equal(pipe(begun), 0);
+    assert_int_equal(pipe(end), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        MDB_env *env;
+        MDB_txn *txn;
+        close(end[1]);
+        if (mdb_env_create(&env) || mdb_env_open(env, dir, MDB_RDONLY, 0600) ||
+            mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) || write(begun[1], "x", 1) != 1)
+            _exit(1);
+        _exit(read(end[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    close(begun[1]);
+    close(end[0]);
+    assert_int_equal(read(begun[0], &byte, 1), 1);
+    close(begun[0]);
+    *ret_pipe = end[1];
+    return pid;
+}
+
+static void reopen(struct twins *t)
+{
     struct crier_journal_limits limits = crier_journal_limits_filled(NULL);
-
-    twins_begin(t);
-    for (unsigned i = 0; i < 8; i++)
-        twins_forget(t, i);
-    twins_commit(t);
-    uint64_t sum = sum_store(t->store);
-    /* What a crash left. */
-    char path[400];
-    snprintf(path, sizeof(path), "%s/compact.mdb", t->dir);
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    close(fd);
-    crier_buf_init(&fault, &crier_mem_libc);
-    assert_int_equal(crier_store_compact(t->store, &before, &after, &fault), 0);
-    assert_true(after < before && after > 0);
-    assert_int_equal(access(path, F_OK), -1);
-
     struct crier_store_options options = {.dir = t->dir,
                                           .sync = CRIER_SYNC_NONE,
                                           .max_file_bytes = UINT64_C(256) << 20,
                                           .limits = &limits,
                                           .hash_key = {1, 2},
                                           .epoch = TWIN_EPOCH};
+    struct crier_buf fault;
+
+    crier_buf_init(&fault, &crier_mem_libc);
     assert_int_equal(crier_store_open(&crier_mem_libc, &options, t->now, &t->store, &fault), 0);
     crier_buf_deinit(&fault);
+}
+
+static void compact_once(struct twins *t)
+{
+    uint64_t before = 0, after = 0, sum = sum_store(t->store);
+    struct crier_buf fault;
+    char path[400];
+
+    /* What a crash left. */
+    snprintf(path, sizeof(path), "%s/compact.mdb", t->dir);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+    crier_buf_init(&fault, &crier_mem_libc);
+    assert_int_equal(crier_store_compact(t->store, &before, &after, &fault), 0);
+    crier_buf_deinit(&fault);
+    assert_true(after <= before && after > 0);
+    assert_int_equal(access(path, F_OK), -1);
+    reopen(t);
     assert_sound(t->store);
     assert_true(sum_store(t->store) == sum);
+}
+
+static void compacted(void **state)
+{
+    struct twins *t = history("compacted", 60);
+    int end, status;
+
+    twins_begin(t);
+    for (unsigned i = 0; i < 8; i++)
+        twins_forget(t, i);
+    twins_commit(t);
+    compact_once(t);
+    twins_batch(t);
+    pid_t pid = keep_open(t->dir, &end);
+    compact_once(t);
+    for (int i = 0; i < 5; i++) {
+        twins_batch(t);
+        assert_sound(t->store);
+    }
+    close(end);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    forget_history(t);
+}
+
+/* ---- out of memory ----------------------------------------------------------------------- */
+
+static int verify_with(const struct crier_mem *mem, void *ctx)
+{
+    struct twins *t = ctx;
+    const struct crier_mem *own = t->store->mem;
+    struct told told = {0};
+
+    crier_views_free(t->store);
+    t->store->mem = mem;
+    int r = crier_store_verify(t->store, note, &told);
+    crier_views_free(t->store);
+    t->store->mem = own;
+    return r;
+}
+
+static void out_of_memory(void **state)
+{
+    struct twins *t = history("out_of_memory", 3);
+
+    assert_true(test_mem_torture(verify_with, t) > 10);
     forget_history(t);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sound),
-        cmocka_unit_test(disagreeing),
-        cmocka_unit_test(damaged),
-        cmocka_unit_test(compacted),
+        cmocka_unit_test(sound),     cmocka_unit_test(disagreeing),   cmocka_unit_test(damaged),
+        cmocka_unit_test(compacted), cmocka_unit_test(out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,8 +15,9 @@ struct seen {
     uint64_t numbers[SEEN];
     uint64_t sums[SEEN]; /* of all that a record tells */
     size_t count;
-    uint64_t shift; /* of the store's clock */
-    unsigned stop;  /* percent */
+    uint64_t shift;          /* of the store's clock */
+    unsigned stop;           /* percent */
+    struct crier_view *view; /* to be asked of the event that is shown */
 };
 
 static uint64_t sum(uint64_t before, struct crier_slice bytes)
@@ -38,6 +39,14 @@ static int see(void *ctx, const struct crier_record *record)
     for (size_t i = 0; i < record->topic_count; i++)
         all = sum(all + record->topic_hashes[i], record->topics[i]);
     all = sum(sum(sum(all, record->type), record->frame), record->sse);
+    if (seen->view) {
+        uint64_t position, ttl_ms;
+        struct crier_slice key;
+        assert_int_equal(crier_view_extras(seen->view, record->number, &key, &ttl_ms), 0);
+        assert_int_equal(ttl_ms, record->expires_ms ? record->expires_ms - record->boot_ms : 0);
+        assert_int_equal(crier_view_position(seen->view, record->id, &position), 0);
+        assert_int_equal(position, record->number);
+    }
     assert_true(record->sse.data == record->frame.data + CRIER_FRAME_HEAD);
     seen->numbers[seen->count] = record->number;
     seen->sums[seen->count++] = all;
@@ -92,7 +101,8 @@ static void compare_reads(struct twins *t, struct crier_view *view)
     journal = (struct seen){.t = t};
     store = (struct seen){.t = t,
                           .shift = crier_store_clock(t->store, t->now) - t->now.boot_ms,
-                          .stop = twins_chance(t, 50) ? 20 : 0};
+                          .stop = twins_chance(t, 50) ? 20 : 0,
+                          .view = twins_chance(t, 30) ? view : NULL};
     read_journal(t, filter, position, until, &journal);
     read_view(t, view, filter, position, until, &store);
     assert_int_equal(store.count, journal.count);
