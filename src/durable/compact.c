@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Compacting: LMDB never gives pages back, so a file stays as large as it ever was. A copy has only
- * the pages that are in use.
+ * Compacting: LMDB never gives pages back, so a file stays as large as it ever was. A copy has
+ * only the pages that are in use.
  *
  *     data.mdb --copy--> compact.mdb --sync--> --rename--> data.mdb --sync the folder-->
  *
@@ -10,8 +10,9 @@
  * until the end: nobody opens the old file to write to it while it is being replaced. A process
  * that only reads goes on with the file it has open.
  *
- * lock.mdb goes with the old file: it says which commit is the newest, and LMDB trusts it as long as
- * any process, be it a reader of the old file, has it open. Commits of the copy are counted anew.
+ * lock.mdb goes with the old file: it says which commit is the newest, and LMDB trusts it as
+ * long as any process, be it a reader of the old file, has it open. Commits of the copy are
+ * counted anew.
  *
  * What can fail: the disk is full (both files are there at once), reading, writing. data.mdb is
  * then as it was.

@@ -4,16 +4,16 @@
  *
  *     1. pages     each by itself and all as trees (pages.c), read from the file, not through
  *                  LMDB: it trusts what it reads. With faults here nothing more is looked at.
- *     2. events    each row: its ids, times and topics make sense; its lines are an event, which,
- *                  encoded anew, is the same bytes. What is counted here
+ *     2. events    each row: its ids, times and topics make sense; its lines are an event,
+ *                  which, encoded anew, is the same bytes. What is counted here
  *     3. entries   is compared with all that points at events: topics and their lists, order,
  *                  classes, deadlines, keys, floors, totals (entries.c).
  *
- * LMDB has no checksums. A byte that was flipped inside the text of an event, and left it text, is
- * not found; wherever else one is flipped, something no longer agrees with something.
+ * LMDB has no checksums. A byte that was flipped inside the text of an event, and left it text,
+ * is not found; wherever else one is flipped, something no longer agrees with something.
  *
- * All of it is one view's: a writer may go on meanwhile (its free pages grow for so long). What can
- * fail: memory, and reading.
+ * All of it is one view's: a writer may go on meanwhile (its free pages grow for so long). What
+ * can fail: memory, and reading.
  */
 #include "durable/verify.h"
 #include "base/mem.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The verification from inside: verify.c (the frame, the events), entries.c (all tables that point
- * at them).
+ * The verification from inside: verify.c (the frame, the events), entries.c (all tables that
+ * point at them).
  */
 #ifndef CRIER_DURABLE_VERIFY_H
 #define CRIER_DURABLE_VERIFY_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Verify: stores as they are written are sound; a store that was damaged at random is refused when
- * it is opened, or its faults are told, or what it says of its events is what it said before. None
- * of it may crash. And faults that no damage to pages would make: tables that disagree.
+ * Verify: stores as they are written are sound; a store that was damaged at random is refused
+ * when it is opened, or its faults are told, or what it says of its events is what it said
+ * before. None of it may crash. And faults that no damage to pages would make: tables that disagree.
  */
 #include "view_support.h"
 
@@ -102,7 +102,8 @@ static void drop_first(struct twins *t, MDB_txn *txn, int table)
 static void bend_first(struct twins *t, MDB_txn *txn, int table)
 {
     MDB_val key, value;
-    unsigned char copy[512], data[4096];
+    static unsigned char data[1 << 16];
+    unsigned char copy[512];
 
     assert_true(first_of(t, txn, table, &key, &value));
     assert_true(value.mv_size <= sizeof(data));
@@ -244,7 +245,7 @@ static size_t damage(struct twins *t, unsigned char *bytes, size_t size)
     return size;
 }
 
-/* What a store says of its events, but for their text, times and keys: these are what they are. */
+/* What a store says of its events, but for their text, times and keys: LMDB has no checksums. */
 static int sum_event(void *ctx, const struct crier_record *record)
 {
     static const struct crier_hash_key key = {5, 6};

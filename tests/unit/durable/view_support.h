@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the tests of reading a store share: a random history that is published into a store and
- * into a memory journal alike, event for event, under the same numbers and ids; and random filters
- * over it. Header only.
+ * into a memory journal alike, event for event, under the same numbers and ids; and random
+ * filters over it. Header only.
  */
 #ifndef CRIER_TESTS_UNIT_DURABLE_VIEW_SUPPORT_H
 #define CRIER_TESTS_UNIT_DURABLE_VIEW_SUPPORT_H
