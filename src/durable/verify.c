@@ -306,6 +306,7 @@ static int begin_checked(struct crier_verify *verify)
         if (r < 0)
             break;
         r = crier_pages_check(store->mem, path.data, mdb_txn_id(txn), verify->fn, verify->ctx);
+        verify->pages_sound = r == 0;
         if (r == 0)
             r = crier_view_adopt(store, txn, &verify->view);
         else
@@ -334,7 +335,7 @@ int crier_store_verify(struct crier_store *store,
     crier_buf_deinit(&verify.event);
     crier_buf_deinit(&verify.text);
     crier_parser_deinit(&verify.parser);
-    if (r == -EUCLEAN && !verify.faults && verify.view)
-        fn(ctx, "What LMDB reads makes no sense to it.");
+    if (r == -EUCLEAN && verify.pages_sound && !verify.faults)
+        fn(ctx, "The totals, or an entry of another table, cannot be read.");
     return r == 0 && verify.faults ? -EUCLEAN : r;
 }

@@ -166,6 +166,22 @@ static void told_after(struct twins *t, void (*harm)(struct twins *, MDB_txn *, 
     print_message("    %s\n", told.first);
 }
 
+/* Even what a view cannot begin without. */
+static void no_totals(void **state)
+{
+    struct twins *t = history("no_totals", 3);
+    struct told told = {0};
+    MDB_val key = {6, (void *)(uintptr_t) "totals"}, value = {3, (void *)(uintptr_t) "bad"};
+    MDB_txn *txn;
+
+    assert_int_equal(mdb_txn_begin(t->store->env, NULL, 0, &txn), 0);
+    put(t, txn, CRIER_TABLE_META, key, value);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    assert_int_equal(crier_store_verify(t->store, note, &told), -EUCLEAN);
+    assert_int_equal(told.faults, 1);
+    forget_history(t);
+}
+
 static void disagreeing(void **state)
 {
     static const int tables[] = {CRIER_TABLE_EVENTS,    CRIER_TABLE_TOPICS,
