@@ -466,7 +466,8 @@ static void out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sound),     cmocka_unit_test(disagreeing),   cmocka_unit_test(damaged),
+        cmocka_unit_test(sound),     cmocka_unit_test(disagreeing),
+        cmocka_unit_test(no_totals), cmocka_unit_test(damaged),
         cmocka_unit_test(compacted), cmocka_unit_test(out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
