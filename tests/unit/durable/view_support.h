@@ -45,9 +45,10 @@ static inline bool twins_chance(struct twins *t, unsigned percent)
     return twins_roll(t, 1, 100) <= percent;
 }
 
-static inline void twins_make(struct twins *t, uint64_t seed)
+/* max_events: of both histories. */
+static inline void twins_make_limited(struct twins *t, uint64_t seed, uint64_t max_events)
 {
-    struct crier_journal_limits limits = {.max_events = 1 << 20,
+    struct crier_journal_limits limits = {.max_events = max_events,
                                           .max_bytes = UINT64_C(1) << 40,
                                           .max_age_ms = UINT64_C(1) << 40,
                                           .max_floors = 1000};
@@ -74,6 +75,11 @@ static inline void twins_make(struct twins *t, uint64_t seed)
                                               &crier_store_totals(t->store)->hash_key, &limits,
                                               TWIN_EPOCH, t->now, &t->journal),
                      0);
+}
+
+static inline void twins_make(struct twins *t, uint64_t seed)
+{
+    twins_make_limited(t, seed, 1 << 20);
 }
 
 static inline void twins_remove_dir(const char *dir)
@@ -144,6 +150,18 @@ static inline void twins_put(struct twins *t, struct crier_draft *draft, unsigne
     t->alive[number] = topics;
 }
 
+/* What has to leave, leaves both: as the journal does it, after each event. */
+static inline void twins_retain(struct twins *t)
+{
+    uint64_t clock_ms = crier_store_clock(t->store, t->now);
+    int r;
+
+    while ((r = crier_store_retain(t->store, clock_ms, 100, twins_left, NULL)) == 1)
+        continue;
+    assert_int_equal(r, 0);
+    crier_journal_trim(t->journal, t->now);
+}
+
 static inline void twins_publish(struct twins *t)
 {
     static char text[20000];
@@ -178,6 +196,7 @@ static inline void twins_publish(struct twins *t)
     draft.sse = crier_buf_slice(&sse);
     twins_put(t, &draft, topics);
     crier_buf_deinit(&sse);
+    twins_retain(t);
 }
 
 static inline void twins_forget(struct twins *t, unsigned topic)
@@ -196,7 +215,7 @@ static inline void twins_pass(struct twins *t, uint64_t ms)
     t->now.wall_ms += ms;
 }
 
-/* Some events, some forgets, some time. */
+/* Some events, some forgets, some time, and what has to leave for it. */
 static inline void twins_batch(struct twins *t)
 {
     twins_begin(t);
@@ -207,6 +226,7 @@ static inline void twins_batch(struct twins *t)
     }
     if (twins_chance(t, 12))
         twins_forget(t, (unsigned)twins_roll(t, 0, TWIN_TOPICS - 1));
+    twins_retain(t);
     twins_commit(t);
 }
 
