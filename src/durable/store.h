@@ -38,13 +38,16 @@ struct crier_store_options {
     bool read_only;
     enum crier_sync sync;
     uint64_t max_file_bytes;         /* 0: CRIER_STORE_FILE_BYTES */
-    const struct crier_rules *rules; /* copied; NULL: none but limits */
+    const struct crier_rules *rules; /* copied; NULL: those it was last written with */
     const struct crier_journal_limits
         *limits; /* of what no rule takes, and kept_bytes; filled */
     /* For a new store. */
     struct crier_hash_key hash_key;
     unsigned epoch; /* 1 .. 999 */
 };
+
+/* The version of the file's format (docs/journal-format.md). */
+enum { CRIER_STORE_FORMAT = 1 };
 
 /* 64 GiB: of addresses, not of memory or disk. */
 #define CRIER_STORE_FILE_BYTES (UINT64_C(64) << 30)
@@ -120,17 +123,24 @@ struct crier_store_leaving {
         CRIER_STORE_FORGOTTEN,   /* DELETE: its floors are to be raised */
     } why;
     struct crier_slice topics[CRIER_TOPICS_PER_EVENT];
+    uint64_t
+        topic_hashes[CRIER_TOPICS_PER_EVENT]; /* as crier_journal_hash, by totals.hash_key */
     size_t topic_count;
-    bool gone;    /* it was its last */
-    bool has_key; /* it had an idempotency key; only told when gone */
+    bool gone; /* it was its last */
+    /* The key it was published with (empty: none), and the topic that belongs to it: its first.
+     * Only told when gone. */
+    struct crier_slice key, first_topic;
 };
 typedef void crier_store_left_fn(void *ctx, const struct crier_store_leaving *leaving);
 
 /* Begins the one write transaction. Nothing is seen by views, and totals may be undone, until it
  * is committed. */
 int crier_store_begin(struct crier_store *store) CRIER_MUST_CHECK;
+/* left: an event kept aside for a topic that has a newer one now. */
 int crier_store_put(struct crier_store *store,
-                    const struct crier_store_event *event) CRIER_MUST_CHECK;
+                    const struct crier_store_event *event,
+                    crier_store_left_fn *left,
+                    void *ctx) CRIER_MUST_CHECK;
 /* Forgets a topic's events put so far. An unknown topic is fine. */
 int crier_store_forget(struct crier_store *store,
                        struct crier_slice topic,
@@ -148,6 +158,9 @@ int crier_store_put_floor(struct crier_store *store,
                           uint64_t hash,
                           const struct crier_loss *loss) CRIER_MUST_CHECK;
 int crier_store_drop_floor(struct crier_store *store, uint64_t hash) CRIER_MUST_CHECK;
+/* The same for one that leaves, where there is no table in memory. */
+int crier_store_raise_floors(struct crier_store *store,
+                             const struct crier_store_leaving *leaving) CRIER_MUST_CHECK;
 void crier_store_set_floors(struct crier_store *store,
                             const struct crier_loss *root,
                             const struct crier_loss *lost);
@@ -263,6 +276,20 @@ int crier_view_extras(struct crier_view *view,
                       uint64_t *ret_ttl_ms) CRIER_MUST_CHECK;
 
 /* ---- for the operator --------------------------------------------------------------------- */
+
+/* What a share of history holds: that of what no rule takes, then that of each rule in force
+ * (those the file was last written with). */
+struct crier_store_share {
+    const struct crier_rule *rule; /* NULL: of what no rule takes; lives as long as the store */
+    uint64_t events, bytes;        /* without those kept aside */
+    uint64_t kept_events, kept_bytes;
+};
+/* The shares by number, from 0 on; false: there are no more. */
+bool crier_store_share(struct crier_store *store,
+                       size_t i,
+                       struct crier_store_share *ret_share);
+/* The process that has the folder open for writing; 0: none has. Takes no lock. 0, -errno. */
+int crier_store_holder(const char *dir, uint64_t *ret_process) CRIER_MUST_CHECK;
 
 /* Reads every page and every entry, and compares the tables with each other. Each fault found is a
  * sentence for fn. 0: sound; -EUCLEAN: it is not; others: it could not be looked at. */

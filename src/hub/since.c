@@ -19,10 +19,9 @@ static bool parse_last(struct crier_slice text, struct crier_since *since)
     return true;
 }
 
-static struct crier_since ago(uint64_t ms, struct crier_now now)
+static struct crier_since ago(uint64_t ms)
 {
-    return (struct crier_since){.kind = CRIER_SINCE_BOOT,
-                                .ms = now.boot_ms > ms ? now.boot_ms - ms : 0};
+    return (struct crier_since){.kind = CRIER_SINCE_AGO, .ms = ms};
 }
 
 /* The clock of the wall, measured back from now: ages count on the one that never jumps. */
@@ -30,7 +29,7 @@ static struct crier_since at(uint64_t wall_ms, struct crier_now now)
 {
     if (wall_ms >= now.wall_ms)
         return (struct crier_since){.kind = CRIER_SINCE_NOW};
-    return ago(now.wall_ms - wall_ms, now);
+    return ago(now.wall_ms - wall_ms);
 }
 
 const char *
@@ -50,7 +49,7 @@ crier_since_fault(struct crier_slice text, struct crier_now now, struct crier_si
     else if (crier_id_parse(text, &id) == 0)
         *ret_since = (struct crier_since){.kind = CRIER_SINCE_ID, .id = id};
     else if (crier_duration_parse(text, &ms) == 0)
-        *ret_since = ago(ms, now);
+        *ret_since = ago(ms);
     else if (crier_time_parse(text, &ms) == 0)
         *ret_since = at(ms, now);
     else

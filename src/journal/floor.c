@@ -18,6 +18,10 @@
  * news. Only losses that were counted after it started are.
  *
  * Out of memory: `lost` is raised instead.
+ *
+ * A durable journal keeps an image of the table on its disk. What was raised since the last
+ * image hangs in `changed`; what made room is noted in `left`, for as long as there is memory
+ * for that: an entry that stays on the disk in vain says nothing that is not true.
  */
 #include "journal/floor.h"
 #include "base/mem.h"
@@ -30,6 +34,7 @@
 struct floor {
     struct crier_map_node node;
     struct crier_list order;
+    struct crier_list changed; /* empty: as the image has it */
     struct crier_loss loss;
 };
 
@@ -42,6 +47,10 @@ void crier_floors_init(struct crier_floors *floors,
     floors->key = key;
     crier_map_init(&floors->map, mem);
     crier_list_init(&floors->order);
+    crier_list_init(&floors->changed);
+    floors->left = NULL;
+    floors->left_count = floors->left_cap = 0;
+    floors->imaged = false;
     floors->max = max;
     floors->root = floors->lost = (struct crier_loss){0};
     atomic_init(&floors->losses, 0);
@@ -51,6 +60,7 @@ void crier_floors_init(struct crier_floors *floors,
 static void leave(struct crier_floors *floors, struct floor *floor)
 {
     crier_list_remove(&floor->order);
+    crier_list_remove(&floor->changed);
     crier_map_remove(&floors->map, &floor->node);
     crier_mem_free(floors->mem, floor);
 }
@@ -60,6 +70,7 @@ void crier_floors_deinit(struct crier_floors *floors)
     while (!crier_list_empty(&floors->order))
         leave(floors, CRIER_CONTAINER(floors->order.next, struct floor, order));
     crier_map_deinit(&floors->map);
+    floors->left = crier_mem_free(floors->mem, floors->left);
 }
 
 static void merge(struct crier_loss *into, const struct crier_loss *loss)
@@ -85,8 +96,24 @@ static struct floor *make(struct crier_floors *floors, uint64_t hash)
         return NULL;
     if (crier_map_insert(&floors->map, &floor->node, hash) < 0)
         return crier_mem_free(floors->mem, floor);
+    crier_list_init(&floor->changed);
     crier_list_push_back(&floors->order, &floor->order);
     return floor;
+}
+
+static void note_left(struct crier_floors *floors, uint64_t hash)
+{
+    if (!floors->imaged)
+        return;
+    if (floors->left_count == floors->left_cap) {
+        size_t cap = floors->left_cap ? floors->left_cap * 2 : 64;
+        uint64_t *left = crier_mem_resize(floors->mem, floors->left, cap * sizeof(left[0]));
+        if (!left)
+            return;
+        floors->left = left;
+        floors->left_cap = cap;
+    }
+    floors->left[floors->left_count++] = hash;
 }
 
 static void raise_one(struct crier_floors *floors,
@@ -107,17 +134,27 @@ static void raise_one(struct crier_floors *floors,
     merge(&floor->loss, loss);
     crier_list_remove(&floor->order);
     crier_list_push_back(&floors->order, &floor->order);
+    if (floors->imaged) {
+        crier_list_remove(&floor->changed);
+        crier_list_push_back(&floors->changed, &floor->changed);
+    }
     if (floors->map.count > floors->max) {
         struct floor *oldest = CRIER_CONTAINER(floors->order.next, struct floor, order);
         merge(&floors->lost, &oldest->loss);
+        note_left(floors, oldest->node.hash);
         leave(floors, oldest);
         floors->dropped++;
     }
 }
 
+uint64_t crier_floor_prefix(const struct crier_hash_key *key, struct crier_slice prefix)
+{
+    return crier_hash(key, prefix) ^ PREFIX_MARK;
+}
+
 static uint64_t prefix_hash(const struct crier_floors *floors, struct crier_slice prefix)
 {
-    return crier_hash(floors->key, prefix) ^ PREFIX_MARK;
+    return crier_floor_prefix(floors->key, prefix);
 }
 
 void crier_floors_raise(struct crier_floors *floors,
@@ -136,6 +173,55 @@ void crier_floors_raise(struct crier_floors *floors,
             raise_one(floors, prefix_hash(floors, crier_slice_sub(topic, 0, i)), &loss, true);
     }
     merge(&floors->root, &loss);
+}
+
+/* ---- the image on disk ------------------------------------------------------------------ */
+
+int crier_floors_restore(struct crier_floors *floors,
+                         uint64_t hash,
+                         const struct crier_loss *loss)
+{
+    struct floor *floor = floors->map.count < floors->max ? make(floors, hash) : NULL;
+
+    if (floor)
+        floor->loss = *loss;
+    else
+        merge(&floors->lost, loss);
+    return 0;
+}
+
+void crier_floors_image(struct crier_floors *floors,
+                        const struct crier_loss *root,
+                        const struct crier_loss *lost)
+{
+    floors->root = *root;
+    merge(&floors->lost, lost);
+    atomic_store_explicit(&floors->losses, root->serial, memory_order_relaxed);
+    floors->imaged = true;
+}
+
+int crier_floors_each_change(const struct crier_floors *floors,
+                             int (*fn)(void *ctx, uint64_t hash, const struct crier_loss *loss),
+                             void *ctx)
+{
+    int r = 0;
+
+    /* What has left first: it may have come back since. */
+    for (size_t i = 0; r == 0 && i < floors->left_count; i++)
+        r = fn(ctx, floors->left[i], NULL);
+    crier_list_for_each (node, &floors->changed) {
+        const struct floor *floor = CRIER_CONTAINER(node, struct floor, changed);
+        if (r == 0)
+            r = fn(ctx, floor->node.hash, &floor->loss);
+    }
+    return r;
+}
+
+void crier_floors_saved(struct crier_floors *floors)
+{
+    floors->left_count = 0;
+    crier_list_for_each_safe (node, &floors->changed)
+        crier_list_remove(node);
 }
 
 /* The floor under a topic's or a prefix's hash. */

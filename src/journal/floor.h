@@ -24,6 +24,11 @@ struct crier_floors {
     struct crier_loss lost;  /* of all that have no entry any more */
     _Atomic uint64_t losses; /* counted; stored before the event is marked as gone */
     uint64_t dropped;        /* entries that had to make room: `lost` was raised */
+    /* Only of a table that has an image on a disk: */
+    bool imaged;
+    struct crier_list changed; /* raised since the image was saved */
+    uint64_t *left;            /* hashes of entries that made room since */
+    size_t left_count, left_cap;
 };
 
 void crier_floors_init(struct crier_floors *floors,
@@ -31,6 +36,8 @@ void crier_floors_init(struct crier_floors *floors,
                        const struct crier_hash_key *key,
                        size_t max);
 void crier_floors_deinit(struct crier_floors *floors);
+/* Under which hash the floor of a prefix lies (a topic's lies under its own). */
+uint64_t crier_floor_prefix(const struct crier_hash_key *key, struct crier_slice prefix);
 /* The topic has lost that event. Cannot fail: without memory the hub-wide floor takes it. */
 void crier_floors_raise(struct crier_floors *floors,
                         uint64_t hash,
@@ -46,6 +53,19 @@ bool crier_floors_after(const struct crier_floors *floors,
 bool crier_floors_after_id(const struct crier_floors *floors,
                            const struct crier_filter *filter,
                            struct crier_id id);
+/* An entry of the image, least lately raised first; then, once, what the image says of everything
+ * and of all that have no entry. From then on changes are noted. */
+int crier_floors_restore(struct crier_floors *floors,
+                         uint64_t hash,
+                         const struct crier_loss *loss);
+void crier_floors_image(struct crier_floors *floors,
+                        const struct crier_loss *root,
+                        const struct crier_loss *lost);
+/* What the image has to learn; loss NULL: the entry has left. */
+int crier_floors_each_change(const struct crier_floors *floors,
+                             int (*fn)(void *ctx, uint64_t hash, const struct crier_loss *loss),
+                             void *ctx) CRIER_MUST_CHECK;
+void crier_floors_saved(struct crier_floors *floors);
 void crier_floors_check(const struct crier_floors *floors, uint64_t end);
 
 #endif

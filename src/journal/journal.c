@@ -2,6 +2,7 @@
 /* The journal's interface: every call goes to the implementation's table of functions; what is
  * pure (hashes, filters, interest) is answered here. */
 #include "journal/journal.h"
+#include <pthread.h>
 
 void crier_journal_free(struct crier_journal *journal)
 {
@@ -15,12 +16,48 @@ uint64_t crier_journal_hash(const struct crier_journal *journal, struct crier_sl
     return hash ? hash : 1; /* 0 marks events with several topics */
 }
 
+bool crier_journal_submit(struct crier_journal *journal,
+                          struct crier_parcel *parcel,
+                          struct crier_now now)
+{
+    return journal->ops->submit(journal, parcel, now);
+}
+
+/* A parcel whose sender stands still. */
+struct awaited {
+    struct crier_parcel parcel;
+    pthread_mutex_t mutex;
+    pthread_cond_t cond;
+    bool done;
+};
+
+static void awaited_done(struct crier_parcel *parcel)
+{
+    struct awaited *a = CRIER_CONTAINER(parcel, struct awaited, parcel);
+
+    pthread_mutex_lock(&a->mutex);
+    a->done = true;
+    pthread_cond_signal(&a->cond);
+    pthread_mutex_unlock(&a->mutex);
+}
+
 void crier_journal_append(struct crier_journal *journal,
                           struct crier_draft *drafts,
                           size_t count,
                           struct crier_now now)
 {
-    journal->ops->append(journal, drafts, count, now);
+    struct awaited a = {
+        .parcel = {.drafts = drafts, .count = count, .done = awaited_done},
+        .mutex = PTHREAD_MUTEX_INITIALIZER,
+        .cond = PTHREAD_COND_INITIALIZER,
+    };
+
+    if (crier_journal_submit(journal, &a.parcel, now))
+        return;
+    pthread_mutex_lock(&a.mutex);
+    while (!a.done)
+        pthread_cond_wait(&a.cond, &a.mutex);
+    pthread_mutex_unlock(&a.mutex);
 }
 
 bool crier_journal_writable(struct crier_journal *journal)
@@ -122,9 +159,10 @@ int crier_journal_locate(struct crier_journal *journal,
                          const struct crier_filter *filter,
                          const struct crier_since *since,
                          struct crier_now now,
+                         struct crier_wait *wait,
                          struct crier_start *ret_start)
 {
-    return journal->ops->locate(journal, filter, since, now, ret_start);
+    return journal->ops->locate(journal, filter, since, now, wait, ret_start);
 }
 
 int crier_journal_scan(struct crier_journal *journal,
@@ -136,27 +174,44 @@ int crier_journal_scan(struct crier_journal *journal,
     return journal->ops->scan(journal, scan, fn, ctx, ret_gap);
 }
 
-void crier_journal_forget(struct crier_journal *journal,
-                          struct crier_slice topic,
-                          struct crier_now now)
+int crier_journal_forget(struct crier_journal *journal,
+                         struct crier_slice topic,
+                         struct crier_now now)
 {
-    journal->ops->forget(journal, topic, now);
+    struct crier_draft draft = {.topics = {topic}, .topic_count = 1, .forget = true};
+
+    crier_journal_append(journal, &draft, 1, now);
+    return draft.result;
 }
 
 int crier_journal_topic(struct crier_journal *journal,
                         struct crier_slice name,
+                        struct crier_wait *wait,
                         struct crier_topic_info *ret_info)
 {
-    return journal->ops->topic(journal, name, ret_info);
+    return journal->ops->topic(journal, name, wait, ret_info);
 }
 
-void crier_journal_topics(struct crier_journal *journal,
-                          struct crier_slice prefix,
-                          struct crier_slice after,
-                          crier_topic_fn *fn,
-                          void *ctx)
+int crier_journal_topics(struct crier_journal *journal,
+                         struct crier_slice prefix,
+                         struct crier_slice after,
+                         size_t limit,
+                         struct crier_wait *wait,
+                         crier_topic_fn *fn,
+                         void *ctx)
 {
-    journal->ops->topics(journal, prefix, after, fn, ctx);
+    return journal->ops->topics(journal, prefix, after, limit, wait, fn, ctx);
+}
+
+void crier_journal_unwait(struct crier_journal *journal, struct crier_wait *wait)
+{
+    if (wait->job)
+        journal->ops->unwait(journal, wait);
+}
+
+enum crier_journal_state crier_journal_state(struct crier_journal *journal)
+{
+    return journal->ops->state ? journal->ops->state(journal) : CRIER_JOURNAL_OK;
 }
 
 void crier_journal_trim(struct crier_journal *journal, struct crier_now now)

@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The journal: the ordered, bounded history every reader is a position in. This page is the
- * interface; journal/memory.c is the memory journal. Later ones (LMDB, Redis Streams) stand
- * behind the same table of functions.
+ * interface; journal/memory.c is the memory journal, durable/durable.c the one on disk. A later
+ * one (Redis Streams) stands behind the same table of functions.
  *
- * Positions. Events are numbered 1, 2, 3, ... in publish order (within one life of the
- * process); a *position* p means "has seen everything up to and including event p". Ids are
- * what the outside sees; they grow with the numbers.
+ * Positions. Events are numbered 1, 2, 3, ... in publish order (a memory journal begins anew
+ * with each life of the process); a *position* p means "has seen everything up to and including
+ * event p". Ids are what the outside sees; they grow with the numbers.
  *
  *        kept aside (bounded)         the window (segments)
  *     .. 17 ...... 240 ........ | 901 902 903 ........................ 1500 |
  *        ^ newest of topics       ^ first          ^ a worker's cursor      ^ end
  *          gone quiet
  *
- * Threads. append, locate, scan, forget, topics, stats: any thread (they take the mutex).
- * crier_cursor_next reads what is published without the mutex; a cursor belongs to one thread.
+ * Threads. submit, append, locate, scan, forget, topics, stats: any thread (they take the
+ * mutex). crier_cursor_next reads what is published without the mutex; a cursor belongs to one
+ * thread.
+ *
+ * Waiting. A journal on disk cannot always answer at once. Publishes are submitted as parcels
+ * and come back; questions about the past are asked with a crier_wait, answered CRIER_WAIT, and
+ * asked again when it wakes. Threads that may stand still use append, and ask without a wait.
+ * The memory journal answers everything at once.
  */
 #ifndef CRIER_JOURNAL_JOURNAL_H
 #define CRIER_JOURNAL_JOURNAL_H
@@ -45,9 +51,10 @@ enum {
 enum {
     CRIER_APPEND_DUPLICATE = 1, /* the key is known: ret_id is the first one's, nothing added */
     CRIER_APPEND_FULL = 2,      /* history cannot take it now: try later */
+    CRIER_APPEND_UNKNOWN = 3,   /* it is in history or it is not: writing it failed too late */
 };
 
-/* One publish. Everything is borrowed for the call and copied. */
+/* One publish, or one DELETE. Everything is borrowed (until it is done) and copied. */
 struct crier_draft {
     struct crier_slice topics[CRIER_TOPICS_PER_EVENT]; /* distinct, valid topics */
     size_t topic_count;                                /* 1.. */
@@ -56,14 +63,45 @@ struct crier_draft {
     size_t id_at;           /* where in sse the `id:` line belongs */
     uint64_t ttl_ms;        /* 0: as long as history */
     struct crier_slice key; /* idempotency key; empty: none */
+    /* Not a publish: the history of topics[0] is forgotten, with what was put in before it. */
+    bool forget;
     /* Drafts with the same one (not NULL), side by side, are one batch: after one that could
      * not be appended none of them is (-ECANCELED). */
     const void *batch;
+    /* The same over several parcels: set when one of its drafts has failed, and looked at before
+     * each. Borrowed for as long as any of them is on its way. NULL: none of that. */
+    _Atomic bool *failed;
     /* answers */
-    /* 0, CRIER_APPEND_DUPLICATE, CRIER_APPEND_FULL, -EMSGSIZE, -ECANCELED, -ENOMEM. */
+    /* 0, CRIER_APPEND_..., -EMSGSIZE, -ECANCELED, -ENOMEM; -ENOSPC: the disk is full, it is not
+     * published; -EIO: the disk has failed, nothing is published any more. */
     int result;
     struct crier_id ret_id; /* valid for 0 and CRIER_APPEND_DUPLICATE */
 };
+
+/* Drafts that are handed in together. Zeroed, drafts and count set. */
+struct crier_parcel {
+    struct crier_draft *drafts;
+    size_t count;
+    /* Called once, if submit answered false, in any thread, without a mutex: it must be quick,
+     * and wait for nothing; it may submit. The parcel, and what its drafts borrow, are the
+     * caller's again. */
+    void (*done)(struct crier_parcel *parcel);
+    /* The journal's: */
+    struct crier_parcel *next;
+    struct crier_now now;
+    bool refused; /* results are set: it is only waiting for its turn to come back */
+    size_t bytes;
+};
+
+/* For a question that may have to wait for the disk. Zeroed but for wake; one question at a
+ * time, and what it was asked with (filter, picks) stays until it is answered or given up. */
+struct crier_wait {
+    /* The same question, asked once more, is answered now (or has to wait again). Any thread,
+     * under a mutex of the journal: it must only signal. */
+    void (*wake)(struct crier_wait *wait);
+    void *job; /* the journal's; NULL: nothing was asked */
+};
+enum { CRIER_WAIT = 4 };
 
 /* ---- reading ------------------------------------------------------------- */
 
@@ -146,6 +184,9 @@ struct crier_filter {
     /* Types wanted; none: all. "message" stands for untyped. */
     const struct crier_slice *types;
     size_t type_count;
+    /* Equal keys, equal filters: what is read for one may be shown to the other. Empty: not so.
+     */
+    struct crier_slice key;
 };
 
 bool crier_filter_type(const struct crier_filter *filter, struct crier_slice type);
@@ -161,7 +202,7 @@ enum crier_since_kind {
     CRIER_SINCE_EARLIEST,
     CRIER_SINCE_LAST,    /* the newest `count` matching events */
     CRIER_SINCE_LATEST,  /* the newest event of each matching topic, at most `count` topics */
-    CRIER_SINCE_BOOT,    /* published at or after boot time `ms` */
+    CRIER_SINCE_AGO,     /* published at most `ms` ago */
     CRIER_SINCE_ID,      /* after `id`; tells gaps */
     CRIER_SINCE_UNKNOWN, /* a last id that is no id at all: a gap, everything held */
 };
@@ -215,6 +256,7 @@ struct crier_scan {
      * stream that was live at `position`: every loss after it counts. Out, with CRIER_SCAN_GAP:
      * as in ret_gap. */
     uint64_t losses;
+    struct crier_wait *wait; /* NULL: this thread may stand still */
 };
 
 /* Called for each matching event, in order. 0: go on. CRIER_SCAN_STOP: this one was not taken,
@@ -242,6 +284,25 @@ struct crier_journal_stats {
     uint64_t keys, floors;
     uint64_t held_bytes; /* memory of segments, read or not */
     struct crier_id first, last;
+    struct crier_disk_stats {
+        bool durable;                         /* false: there is no disk, and all below is 0 */
+        uint64_t file_bytes, free_bytes;      /* free: inside the file, to be used again */
+        uint64_t window_events, window_bytes; /* of history, also in memory */
+        uint64_t commits, committed;          /* transactions, and events in them */
+        uint64_t largest_commit;              /* events */
+        uint64_t commit_us, slowest_commit_us, last_commit_us; /* times: in all, most, last */
+        uint64_t refused_full, refused_failed, unknown;        /* publishes */
+        uint64_t pending_bytes;       /* submitted, not committed yet */
+        uint64_t reads, shared_reads; /* slices read from disk; found read already */
+        uint64_t read_waits;          /* by replay_bytes: a read had to wait for room */
+        uint64_t replay_bytes;        /* memory of slices now */
+    } disk;
+};
+
+enum crier_journal_state {
+    CRIER_JOURNAL_OK = 0,
+    CRIER_JOURNAL_FULL,   /* the disk is full: publishes are refused until there is room */
+    CRIER_JOURNAL_FAILED, /* the disk has failed: they are refused until a restart */
 };
 
 struct crier_journal_limits {
@@ -252,14 +313,15 @@ struct crier_journal_limits {
     uint64_t max_event_bytes;      /* 1 MiB encoded */
     uint64_t max_keys, key_age_ms; /* 100,000; 10 min */
     uint64_t max_floors;           /* 100,000 */
+    /* A journal on disk: */
+    uint64_t window_bytes;  /* of history that are in memory too: 32 MiB */
+    uint64_t replay_bytes;  /* of what lagging readers are given from the disk: 16 MiB */
+    uint64_t pending_bytes; /* submitted and not committed; beyond, publishers wait: 32 MiB */
 };
 
 struct crier_journal_ops {
     void (*free)(struct crier_journal *);
-    void (*append)(struct crier_journal *,
-                   struct crier_draft *drafts,
-                   size_t count,
-                   struct crier_now now);
+    bool (*submit)(struct crier_journal *, struct crier_parcel *, struct crier_now now);
     bool (*writable)(struct crier_journal *);
     int (*attach)(struct crier_journal *, struct crier_cursor *);
     void (*detach)(struct crier_journal *, struct crier_cursor *);
@@ -275,19 +337,26 @@ struct crier_journal_ops {
                   const struct crier_filter *,
                   const struct crier_since *,
                   struct crier_now,
+                  struct crier_wait *,
                   struct crier_start *ret);
     int (*scan)(struct crier_journal *,
                 struct crier_scan *,
                 crier_scan_fn *,
                 void *ctx,
                 struct crier_start *ret_gap);
-    void (*forget)(struct crier_journal *, struct crier_slice topic, struct crier_now now);
-    int (*topic)(struct crier_journal *, struct crier_slice name, struct crier_topic_info *ret);
-    void (*topics)(struct crier_journal *,
-                   struct crier_slice prefix,
-                   struct crier_slice after,
-                   crier_topic_fn *,
-                   void *ctx);
+    int (*topic)(struct crier_journal *,
+                 struct crier_slice name,
+                 struct crier_wait *,
+                 struct crier_topic_info *ret);
+    int (*topics)(struct crier_journal *,
+                  struct crier_slice prefix,
+                  struct crier_slice after,
+                  size_t limit,
+                  struct crier_wait *,
+                  crier_topic_fn *,
+                  void *ctx);
+    void (*unwait)(struct crier_journal *, struct crier_wait *); /* NULL: it never waits */
+    enum crier_journal_state (*state)(struct crier_journal *);   /* NULL: always OK */
     void (*trim)(struct crier_journal *, struct crier_now now);
     void (*stats)(struct crier_journal *, struct crier_journal_stats *ret);
 };
@@ -296,6 +365,9 @@ struct crier_journal {
     const struct crier_journal_ops *ops;
     const struct crier_mem *mem;
     struct crier_hash_key hash_key;
+    /* It may answer CRIER_WAIT, and submit false: threads that must not stand still neither
+     * append nor ask without a wait. */
+    bool may_wait;
 };
 
 /* The same limits with the defaults filled in; NULL: all of them. */
@@ -317,7 +389,12 @@ int crier_journal_new_memory(const struct crier_mem *mem,
 void crier_journal_free(struct crier_journal *);
 uint64_t crier_journal_hash(const struct crier_journal *, struct crier_slice topic);
 
-/* Appends all drafts in order: one mutex, one wake-up each. Each draft gets its result. */
+/* Appends all drafts in order. true: it is done, each draft has its result. false: the parcel
+ * is the journal's until its `done` is called; parcels come back in the order they were handed
+ * in. An event is seen by readers before its publisher hears of it, and never before a crash
+ * could no longer take it back. */
+bool crier_journal_submit(struct crier_journal *, struct crier_parcel *, struct crier_now now);
+/* The same, standing still until it is done. */
 void crier_journal_append(struct crier_journal *,
                           struct crier_draft *drafts,
                           size_t count,
@@ -356,36 +433,48 @@ bool crier_journal_watch(struct crier_journal *, struct crier_watch *) CRIER_MUS
 /* Awake again, if it is not; wake is not called any more. */
 void crier_journal_unwatch(struct crier_journal *, struct crier_watch *);
 
-/* Where does a stream that asks for `since` start? 0, -ENOMEM. */
+/* Where does a stream that asks for `since` start? wait NULL: this thread may stand still. 0;
+ * CRIER_WAIT; -ENOMEM; -EIO and the like: the disk cannot be read. */
 int crier_journal_locate(struct crier_journal *,
                          const struct crier_filter *,
                          const struct crier_since *,
                          struct crier_now now,
+                         struct crier_wait *wait,
                          struct crier_start *ret_start) CRIER_MUST_CHECK;
 /* Reads on from scan->position. 0: the slice ended (at until, at max_looks, or by fn: position
  * says). CRIER_SCAN_GAP: nothing was called; *ret_gap has position, id, gap = LAGGED, oldest.
- * -ENOMEM. */
+ * CRIER_WAIT: nothing was called, the scan is as it was. -ENOMEM, -EIO. */
 int crier_journal_scan(struct crier_journal *,
                        struct crier_scan *scan,
                        crier_scan_fn *fn,
                        void *ctx,
                        struct crier_start *ret_gap) CRIER_MUST_CHECK;
 
-/* Forgets a topic's history (unknown: nothing happens). Resumes from before get a gap. */
-void crier_journal_forget(struct crier_journal *,
-                          struct crier_slice topic,
-                          struct crier_now now);
-/* 0, -ENOENT; its name is the argument. */
+/* Forgets a topic's history (unknown: nothing happens). Resumes from before get a gap. As a
+ * draft's result: 0, CRIER_APPEND_FULL or _UNKNOWN, -ENOSPC, -EIO. */
+int crier_journal_forget(struct crier_journal *,
+                         struct crier_slice topic,
+                         struct crier_now now);
+/* 0, -ENOENT, CRIER_WAIT, -EIO; its name is the argument. */
 int crier_journal_topic(struct crier_journal *,
                         struct crier_slice name,
-                        struct crier_topic_info *ret_info);
-/* Topics that hold events, by name, after `after` (exclusive), with the prefix. Under the
- * mutex: fn must be quick. */
-void crier_journal_topics(struct crier_journal *,
-                          struct crier_slice prefix,
-                          struct crier_slice after,
-                          crier_topic_fn *fn,
-                          void *ctx);
+                        struct crier_wait *wait,
+                        struct crier_topic_info *ret_info) CRIER_MUST_CHECK;
+/* Topics that hold events, by name, after `after` (exclusive), with the prefix, at most `limit`
+ * (or until fn returns false). Under a mutex: fn must be quick. 0, CRIER_WAIT (fn was not
+ * called), -ENOMEM, -EIO. */
+int crier_journal_topics(struct crier_journal *,
+                         struct crier_slice prefix,
+                         struct crier_slice after,
+                         size_t limit,
+                         struct crier_wait *wait,
+                         crier_topic_fn *fn,
+                         void *ctx) CRIER_MUST_CHECK;
+/* Gives up what was asked, if anything was; wake is not called any more. May stand still for a
+ * moment, while the question is being worked on. */
+void crier_journal_unwait(struct crier_journal *, struct crier_wait *wait);
+/* Any thread; without a mutex. */
+enum crier_journal_state crier_journal_state(struct crier_journal *);
 /* Retention by age and ttl, and what became free because workers read on; once a second by
  * someone. */
 void crier_journal_trim(struct crier_journal *, struct crier_now now);

@@ -234,18 +234,32 @@ static int start_at_time(const struct locating *l, uint64_t ms, struct crier_sta
 /* ---- ids ----------------------------------------------------------------- */
 
 /* The newest number in the window whose id is <= id; first - 1 if there is none. */
-static uint64_t window_by_id(const struct locating *l, struct crier_id id)
+static uint64_t window_by_id(const struct crier_memory *memory, struct crier_id id)
 {
-    uint64_t low = l->memory->first, high = l->end + 1;
+    uint64_t low = memory->first,
+             high = atomic_load_explicit(&memory->end, memory_order_relaxed) + 1;
 
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
-        if (crier_id_cmp(crier_segments_at(&l->memory->segments, middle)->id, id) <= 0)
+        if (crier_id_cmp(crier_segments_at(&memory->segments, middle)->id, id) <= 0)
             low = middle + 1;
         else
             high = middle;
     }
     return low - 1;
+}
+
+bool crier_memory_find_id(const struct crier_memory *memory,
+                          struct crier_id id,
+                          uint64_t *ret_number)
+{
+    uint64_t number = window_by_id(memory, id);
+
+    if (number < memory->first ||
+        crier_id_cmp(crier_segments_at(&memory->segments, number)->id, id) != 0)
+        return false;
+    *ret_number = number;
+    return true;
 }
 
 /* The position an id stands for; false: it is unknown. */
@@ -264,12 +278,7 @@ static bool position_of(const struct locating *l, struct crier_id id, uint64_t *
         *ret_position = (kept ? kept->number : memory->first) - 1;
         return true;
     }
-    uint64_t number = window_by_id(l, id);
-    const struct crier_stored *stored = crier_segments_at(&memory->segments, number);
-    if (number < memory->first || crier_id_cmp(stored->id, id) != 0)
-        return false;
-    *ret_position = number;
-    return true;
+    return crier_memory_find_id(memory, id, ret_position);
 }
 
 static int
@@ -410,8 +419,9 @@ start(const struct locating *l, const struct crier_since *since, struct crier_st
         return start_at_last(l, since->count, ret_start);
     case CRIER_SINCE_LATEST:
         return start_at_latest(l, since->count, ret_start);
-    case CRIER_SINCE_BOOT:
-        return start_at_time(l, since->ms, ret_start);
+    case CRIER_SINCE_AGO:
+        return start_at_time(
+            l, l->memory->boot_ms > since->ms ? l->memory->boot_ms - since->ms : 0, ret_start);
     case CRIER_SINCE_ID:
         return start_at_id(l, since->id, ret_start);
     case CRIER_SINCE_UNKNOWN:
@@ -425,6 +435,7 @@ int crier_memory_locate(struct crier_journal *journal,
                         const struct crier_filter *filter,
                         const struct crier_since *since,
                         struct crier_now now,
+                        struct crier_wait *wait,
                         struct crier_start *ret_start)
 {
     struct crier_memory *memory = crier_memory_of(journal);

@@ -89,10 +89,9 @@ struct plan {
     struct crier_key *key;
 };
 
-static struct crier_id next_id(const struct crier_memory *memory, uint64_t wall_ms)
+struct crier_id crier_memory_next_id(unsigned epoch, struct crier_id last, uint64_t wall_ms)
 {
-    struct crier_id last = memory->last;
-    uint64_t base = (uint64_t)memory->epoch * CRIER_EPOCH_IDS;
+    uint64_t base = (uint64_t)epoch * CRIER_EPOCH_IDS;
 
     if (wall_ms > last.ms)
         return (struct crier_id){wall_ms, base};
@@ -116,7 +115,7 @@ reserve(struct crier_memory *memory, const struct crier_draft *draft, struct pla
 
     if (draft->ttl_ms)
         r = crier_deadlines_reserve(&memory->deadlines);
-    if (r == 0 && draft->key.len)
+    if (r == 0 && draft->key.len && !memory->backed)
         r = crier_keys_prepare(&memory->keys, draft->topics[0], draft->key, &plan->key);
     for (size_t i = 0; r == 0 && i < draft->topic_count; i++) {
         plan->hashes[i] = crier_journal_hash(&memory->journal, draft->topics[i]);
@@ -152,16 +151,16 @@ leave_kept(struct crier_memory *memory, struct crier_topic *topic, struct crier_
 static void commit(struct crier_memory *memory,
                    const struct crier_draft *draft,
                    struct plan *plan,
-                   struct crier_now now)
+                   struct crier_now now,
+                   uint64_t expires_ms)
 {
     uint64_t number = atomic_load_explicit(&memory->end, memory_order_relaxed) + 1;
     struct crier_stored *stored = crier_segments_room(&memory->segments);
 
     crier_stored_write(stored, draft, plan->hashes, plan->id, now);
-    if (draft->ttl_ms) {
-        uint64_t max = memory->limits.max_age_ms;
-        stored->expires_ms = now.boot_ms + (draft->ttl_ms < max ? draft->ttl_ms : max);
-        crier_deadlines_add(&memory->deadlines, stored->expires_ms, number);
+    if (expires_ms) {
+        stored->expires_ms = expires_ms;
+        crier_deadlines_add(&memory->deadlines, expires_ms, number);
     }
     if (plan->key)
         stored->key = crier_keys_add(&memory->keys, plan->key, number, plan->id, now.boot_ms);
@@ -179,11 +178,19 @@ static void commit(struct crier_memory *memory,
     }
 }
 
+static uint64_t
+expiry(const struct crier_memory *memory, const struct crier_draft *draft, uint64_t now_ms)
+{
+    uint64_t max = memory->limits.max_age_ms;
+
+    return draft->ttl_ms ? now_ms + (draft->ttl_ms < max ? draft->ttl_ms : max) : 0;
+}
+
 static int
 append_one(struct crier_memory *memory, struct crier_draft *draft, struct crier_now now)
 {
     uint64_t stale = atomic_load_explicit(&memory->segments.stale_bytes, memory_order_relaxed);
-    struct plan plan = {.id = next_id(memory, now.wall_ms)};
+    struct plan plan = {.id = crier_memory_next_id(memory->epoch, memory->last, now.wall_ms)};
 
     assert(draft->topic_count >= 1 && draft->topic_count <= CRIER_TOPICS_PER_EVENT);
     if (draft->key.len) {
@@ -206,15 +213,47 @@ append_one(struct crier_memory *memory, struct crier_draft *draft, struct crier_
         memory->full++;
         return r;
     }
-    commit(memory, draft, &plan, now);
+    commit(memory, draft, &plan, now, expiry(memory, draft, now.boot_ms));
     draft->ret_id = plan.id;
     return 0;
 }
 
-static void memory_append(struct crier_journal *journal,
-                          struct crier_draft *drafts,
-                          size_t count,
-                          struct crier_now now)
+int crier_memory_take(struct crier_memory *memory,
+                      const struct crier_draft *draft,
+                      struct crier_id id,
+                      struct crier_now now,
+                      uint64_t expires_ms)
+{
+    struct plan plan = {.id = id};
+
+    assert(memory->backed && !expires_ms == !draft->ttl_ms);
+    int r = reserve(memory, draft, &plan);
+    if (r < 0)
+        return r;
+    commit(memory, draft, &plan, now, expires_ms);
+    crier_memory_rouse(memory);
+    return 0;
+}
+
+static void
+append_or_forget(struct crier_memory *memory, struct crier_draft *draft, struct crier_now now)
+{
+    if (draft->forget) {
+        crier_memory_forget(memory, draft->topics[0], CRIER_LEAVING_FORGOTTEN);
+        draft->result = 0;
+    } else {
+        draft->result = append_one(memory, draft, now);
+        if (draft->result == 0)
+            crier_memory_rouse(memory);
+    }
+    if (draft->result != 0)
+        return;
+    crier_memory_retain(memory);
+    crier_memory_release(memory);
+}
+
+static bool
+memory_submit(struct crier_journal *journal, struct crier_parcel *parcel, struct crier_now now)
 {
     struct crier_memory *memory = crier_memory_of(journal);
     const void *failed = NULL; /* a batch that has ended */
@@ -225,22 +264,20 @@ static void memory_append(struct crier_journal *journal,
     uint64_t from = atomic_load_explicit(&memory->end, memory_order_relaxed);
     crier_memory_retain(memory);
     crier_memory_release(memory);
-    for (size_t i = 0; i < count; i++) {
-        if (drafts[i].batch && drafts[i].batch == failed) {
-            drafts[i].result = -ECANCELED;
+    for (size_t i = 0; i < parcel->count; i++) {
+        struct crier_draft *draft = &parcel->drafts[i];
+
+        if (draft->batch && draft->batch == failed) {
+            draft->result = -ECANCELED;
             continue;
         }
-        drafts[i].result = append_one(memory, &drafts[i], now);
-        if (drafts[i].result < 0 || drafts[i].result == CRIER_APPEND_FULL)
-            failed = drafts[i].batch;
-        if (drafts[i].result != 0)
-            continue;
-        crier_memory_rouse(memory);
-        crier_memory_retain(memory);
-        crier_memory_release(memory);
+        append_or_forget(memory, draft, now);
+        if (draft->result < 0 || draft->result == CRIER_APPEND_FULL)
+            failed = draft->batch;
     }
     crier_memory_wake(memory, from);
     crier_memory_unlock(memory);
+    return true;
 }
 
 static bool memory_writable(struct crier_journal *journal)
@@ -316,6 +353,7 @@ static struct crier_topic_info topic_info(const struct crier_memory *memory,
 
 static int memory_topic(struct crier_journal *journal,
                         struct crier_slice name,
+                        struct crier_wait *wait,
                         struct crier_topic_info *ret_info)
 {
     struct crier_memory *memory = crier_memory_of(journal);
@@ -331,11 +369,13 @@ static int memory_topic(struct crier_journal *journal,
     return topic ? 0 : -ENOENT;
 }
 
-static void memory_topics(struct crier_journal *journal,
-                          struct crier_slice prefix,
-                          struct crier_slice after,
-                          crier_topic_fn *fn,
-                          void *ctx)
+static int memory_topics(struct crier_journal *journal,
+                         struct crier_slice prefix,
+                         struct crier_slice after,
+                         size_t limit,
+                         struct crier_wait *wait,
+                         crier_topic_fn *fn,
+                         void *ctx)
 {
     struct crier_memory *memory = crier_memory_of(journal);
 
@@ -343,13 +383,15 @@ static void memory_topics(struct crier_journal *journal,
     struct crier_tree_node *node = crier_slice_cmp(after, prefix) >= 0 && after.len
                                        ? crier_tree_after(&memory->topics.tree, after)
                                        : crier_tree_at_least(&memory->topics.tree, prefix);
-    for (; node && crier_slice_starts(node->key, prefix); node = crier_tree_next(node)) {
+    for (; limit && node && crier_slice_starts(node->key, prefix);
+         limit--, node = crier_tree_next(node)) {
         struct crier_topic_info info =
             topic_info(memory, CRIER_CONTAINER(node, struct crier_topic, tree));
         if (!fn(ctx, &info))
             break;
     }
     crier_memory_unlock(memory);
+    return 0;
 }
 
 static uint64_t oldest_number(const struct crier_memory *memory)
@@ -404,10 +446,8 @@ static void memory_stats(struct crier_journal *journal, struct crier_journal_sta
 
 /* ---- life ---------------------------------------------------------------- */
 
-static void memory_free(struct crier_journal *journal)
+void crier_memory_deinit(struct crier_memory *memory)
 {
-    struct crier_memory *memory = crier_memory_of(journal);
-
     assert(!memory->cursors && !memory->watches.count);
     crier_topics_deinit(&memory->topics);
     crier_kept_deinit(&memory->kept);
@@ -416,12 +456,19 @@ static void memory_free(struct crier_journal *journal)
     crier_deadlines_deinit(&memory->deadlines);
     crier_segments_deinit(&memory->segments);
     pthread_mutex_destroy(&memory->mutex);
+}
+
+static void memory_free(struct crier_journal *journal)
+{
+    struct crier_memory *memory = crier_memory_of(journal);
+
+    crier_memory_deinit(memory);
     crier_mem_free(journal->mem, memory);
 }
 
 static const struct crier_journal_ops memory_ops = {
     .free = memory_free,
-    .append = memory_append,
+    .submit = memory_submit,
     .writable = memory_writable,
     .attach = crier_memory_attach,
     .detach = crier_memory_detach,
@@ -432,7 +479,6 @@ static const struct crier_journal_ops memory_ops = {
     .unwatch = crier_memory_unwatch,
     .locate = crier_memory_locate,
     .scan = crier_memory_scan,
-    .forget = crier_memory_forget,
     .topic = memory_topic,
     .topics = memory_topics,
     .trim = memory_trim,
@@ -461,6 +507,9 @@ crier_journal_limits_filled(const struct crier_journal_limits *limits)
         .max_keys = or_default(l->max_keys, 100000),
         .key_age_ms = or_default(l->key_age_ms, UINT64_C(10) * 60 * 1000),
         .max_floors = or_default(l->max_floors, 100000),
+        .window_bytes = or_default(l->window_bytes, UINT64_C(32) << 20),
+        .replay_bytes = or_default(l->replay_bytes, UINT64_C(16) << 20),
+        .pending_bytes = or_default(l->pending_bytes, UINT64_C(32) << 20),
     };
 }
 
@@ -478,17 +527,17 @@ static size_t entries(uint64_t limit)
     return limit < SIZE_MAX ? (size_t)limit : SIZE_MAX;
 }
 
-static void set_up(struct crier_memory *memory, unsigned epoch, struct crier_now now)
+static void set_up(struct crier_memory *memory, const struct crier_memory_past *past)
 {
     const struct crier_mem *mem = memory->journal.mem;
     const struct crier_hash_key *key = &memory->journal.hash_key;
 
-    memory->epoch = epoch;
-    memory->first = 1;
-    memory->start = (struct crier_id){now.wall_ms, (uint64_t)epoch * CRIER_EPOCH_IDS};
-    memory->last = memory->before_first = memory->start;
-    memory->boot_ms = now.boot_ms;
-    atomic_init(&memory->end, 0);
+    memory->epoch = past->epoch;
+    memory->first = past->end + 1;
+    memory->start = past->start;
+    memory->last = memory->before_first = past->last;
+    memory->boot_ms = past->boot_ms;
+    atomic_init(&memory->end, past->end);
     crier_segments_init(&memory->segments, mem, segment_size(memory->limits.max_bytes));
     memory->merge_looks = CRIER_MERGE_LOOKS;
     crier_watches_init(&memory->watches);
@@ -497,6 +546,18 @@ static void set_up(struct crier_memory *memory, unsigned epoch, struct crier_now
     crier_floors_init(&memory->floors, mem, key, entries(memory->limits.max_floors));
     crier_keys_init(&memory->keys, mem, key, entries(memory->limits.max_keys));
     crier_deadlines_init(&memory->deadlines, mem);
+}
+
+int crier_memory_init(struct crier_memory *memory, const struct crier_memory_past *past)
+{
+    set_up(memory, past);
+    if (pthread_mutex_init(&memory->mutex, NULL) != 0)
+        return -ENOMEM;
+    /* Cursors always have a segment to stand in. */
+    if (crier_segments_reserve(&memory->segments, 0, past->end + 1, past->last) == 0)
+        return 0;
+    crier_memory_deinit(memory);
+    return -ENOMEM;
 }
 
 int crier_journal_new_memory(const struct crier_mem *mem,
@@ -513,16 +574,14 @@ int crier_journal_new_memory(const struct crier_mem *mem,
     struct crier_memory *memory = crier_mem_zalloc(mem, sizeof(*memory));
     if (!memory)
         return -ENOMEM;
-    memory->journal = (struct crier_journal){&memory_ops, mem, *key};
+    memory->journal = (struct crier_journal){.ops = &memory_ops, .mem = mem, .hash_key = *key};
     memory->limits = wanted;
-    set_up(memory, epoch, now);
-    if (pthread_mutex_init(&memory->mutex, NULL) != 0) {
+    struct crier_id start = {now.wall_ms, (uint64_t)epoch * CRIER_EPOCH_IDS};
+    if (crier_memory_init(memory, &(struct crier_memory_past){.epoch = epoch,
+                                                              .boot_ms = now.boot_ms,
+                                                              .start = start,
+                                                              .last = start}) < 0) {
         crier_mem_free(mem, memory);
-        return -ENOMEM;
-    }
-    /* Cursors always have a segment to stand in. */
-    if (crier_segments_reserve(&memory->segments, 0, 1, memory->start) < 0) {
-        memory_free(&memory->journal);
         return -ENOMEM;
     }
     *ret_journal = &memory->journal;

@@ -31,8 +31,12 @@ enum {
 /* Names looked at, in all, to find the topics that patterns fit. */
 enum { CRIER_MERGE_LOOKS = 512 };
 
+/* With `backed`, the window is only what memory holds of a history that lies on a disk: what
+ * leaves it is not lost, floors and keys are kept by whoever fills it (durable/durable.h), and
+ * nothing is kept aside. */
 struct crier_memory {
     struct crier_journal journal; /* first: the two are cast into each other */
+    bool backed;
     struct crier_journal_limits limits;
     unsigned epoch;
     pthread_mutex_t mutex; /* guards all below, but for what is atomic */
@@ -66,9 +70,23 @@ struct crier_held {
 enum crier_leaving {
     CRIER_LEAVING_EVICTED = 1,
     CRIER_LEAVING_EXPIRED,
-    CRIER_LEAVING_FORGOTTEN
+    CRIER_LEAVING_FORGOTTEN,
+    /* Out of memory, not out of history; or out of that too, and what is to be noted of it was.
+     */
+    CRIER_LEAVING_MEMORY,
 };
 
+/* Where the window begins: nothing of what was before is in memory. */
+struct crier_memory_past {
+    unsigned epoch;
+    uint64_t boot_ms;
+    uint64_t end; /* number of the newest event there ever was */
+    struct crier_id start, last;
+};
+/* journal (its ops may be another's), limits and backed are set. 0, -ENOMEM. */
+int crier_memory_init(struct crier_memory *memory,
+                      const struct crier_memory_past *past) CRIER_MUST_CHECK;
+void crier_memory_deinit(struct crier_memory *memory);
 struct crier_memory *crier_memory_of(struct crier_journal *journal);
 void crier_memory_lock(struct crier_memory *memory);
 void crier_memory_unlock(struct crier_memory *memory);
@@ -80,6 +98,16 @@ struct crier_held crier_memory_held(const struct crier_memory *memory, uint64_t 
 /* The id that stands for position `number`; see locate.c. */
 struct crier_id crier_memory_id(const struct crier_memory *memory, uint64_t number);
 
+/* The id after `last`. */
+struct crier_id crier_memory_next_id(unsigned epoch, struct crier_id last, uint64_t wall_ms);
+/* With `backed`: event end + 1, as it was written below, comes into the window. The caller
+ * retains, releases and wakes. 0, -ENOMEM. */
+int crier_memory_take(struct crier_memory *memory,
+                      const struct crier_draft *draft,
+                      struct crier_id id,
+                      struct crier_now now,
+                      uint64_t expires_ms) CRIER_MUST_CHECK;
+
 /* retain.c */
 /* The event is no longer history of the topics in `mask`. */
 void crier_memory_drop(struct crier_memory *memory,
@@ -88,9 +116,10 @@ void crier_memory_drop(struct crier_memory *memory,
                        enum crier_leaving why);
 void crier_memory_retain(struct crier_memory *memory); /* ttl, age, events, bytes, kept-aside */
 void crier_memory_release(struct crier_memory *memory); /* segments that all have read */
-void crier_memory_forget(struct crier_journal *journal,
+/* Every event of the topic leaves it. */
+void crier_memory_forget(struct crier_memory *memory,
                          struct crier_slice topic,
-                         struct crier_now now);
+                         enum crier_leaving why);
 
 /* cursor.c */
 int crier_memory_attach(struct crier_journal *journal, struct crier_cursor *cursor);
@@ -113,10 +142,15 @@ void crier_memory_unwatch(struct crier_journal *journal, struct crier_watch *wat
 void crier_memory_rouse(struct crier_memory *memory); /* of the newest event */
 
 /* locate.c */
+/* The event of the window that has this id. false: there is none. */
+bool crier_memory_find_id(const struct crier_memory *memory,
+                          struct crier_id id,
+                          uint64_t *ret_number);
 int crier_memory_locate(struct crier_journal *journal,
                         const struct crier_filter *filter,
                         const struct crier_since *since,
                         struct crier_now now,
+                        struct crier_wait *wait,
                         struct crier_start *ret_start);
 /* The start after a gap: just before the oldest matching event after `position`, or `limit`.
  * 0, -ENOMEM. */
@@ -127,6 +161,12 @@ int crier_memory_gap_start(struct crier_memory *memory,
                            struct crier_start *ret_start) CRIER_MUST_CHECK;
 
 /* scan.c */
+/* Under the mutex, which it lets go of now and then: reads on from a position in the window (or
+ * the first pick after it is). With `backed`, ends early where the window has moved past it. */
+int crier_memory_read(struct crier_memory *memory,
+                      struct crier_scan *scan,
+                      crier_scan_fn *fn,
+                      void *ctx);
 int crier_memory_scan(struct crier_journal *journal,
                       struct crier_scan *scan,
                       crier_scan_fn *fn,

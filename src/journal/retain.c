@@ -31,10 +31,9 @@
 /* It has left its last topic. */
 static void gone(struct crier_memory *memory, struct crier_held held, enum crier_leaving why)
 {
-    uint64_t *counter = why == CRIER_LEAVING_EVICTED   ? &memory->evicted
-                        : why == CRIER_LEAVING_EXPIRED ? &memory->expired
-                                                       : &memory->forgotten;
-    (*counter)++;
+    memory->evicted += why == CRIER_LEAVING_EVICTED;
+    memory->expired += why == CRIER_LEAVING_EXPIRED;
+    memory->forgotten += why == CRIER_LEAVING_FORGOTTEN;
     if (held.stored->key)
         crier_keys_remove(&memory->keys, held.stored->key, held.number);
     if (held.stored->expires_ms)
@@ -60,7 +59,7 @@ static void leave_topics(struct crier_memory *memory,
             continue;
         struct crier_slice name = crier_stored_topic(stored, i);
         uint64_t hash = stored->topics[i].hash;
-        if (why != CRIER_LEAVING_EXPIRED)
+        if (why == CRIER_LEAVING_EVICTED || why == CRIER_LEAVING_FORGOTTEN)
             crier_floors_raise(&memory->floors, hash, name, held.number, stored->id);
         struct crier_topic *topic = crier_topics_find(&memory->topics, hash, name);
         assert(topic);
@@ -133,18 +132,23 @@ static void evict(struct crier_memory *memory, bool aged)
     uint64_t number = memory->first;
     struct crier_held held = {number, crier_segments_at(&memory->segments, number), NULL};
     unsigned alive = crier_stored_alive(held.stored);
-    unsigned kept = alive && !aged ? keep_aside(memory, number, held.stored, alive) : 0;
+    enum crier_leaving why = memory->backed ? CRIER_LEAVING_MEMORY : CRIER_LEAVING_EVICTED;
+    unsigned kept = 0;
 
+    if (alive && !aged && !memory->backed)
+        kept = keep_aside(memory, number, held.stored, alive);
     if (alive & ~kept)
-        leave_topics(memory, held, alive & ~kept, CRIER_LEAVING_EVICTED);
+        leave_topics(memory, held, alive & ~kept, why);
     if (alive && !kept)
-        gone(memory, held, CRIER_LEAVING_EVICTED);
+        gone(memory, held, why);
     memory->first++;
     memory->before_first = held.stored->id;
 }
 
 static bool too_old(const struct crier_memory *memory, const struct crier_stored *stored)
 {
+    if (memory->backed)
+        return false; /* its disk lets it age */
     return memory->boot_ms - stored->boot_ms >= memory->limits.max_age_ms;
 }
 
@@ -203,30 +207,23 @@ void crier_memory_retain(struct crier_memory *memory)
     crier_segments_age(&memory->segments, memory->first);
 }
 
-void crier_memory_forget(struct crier_journal *journal,
+void crier_memory_forget(struct crier_memory *memory,
                          struct crier_slice name,
-                         struct crier_now now)
+                         enum crier_leaving why)
 {
-    struct crier_memory *memory = crier_memory_of(journal);
-    uint64_t hash = crier_journal_hash(journal, name);
+    uint64_t hash = crier_journal_hash(&memory->journal, name);
     struct crier_topic *topic;
 
-    crier_memory_lock(memory);
-    crier_memory_see(memory, now);
-    crier_memory_retain(memory);
     /* From the front, where leaving costs nothing; the last one frees the topic. */
     while ((topic = crier_topics_find(&memory->topics, hash, name)) != NULL) {
         struct crier_held held = crier_memory_held(memory, crier_topic_first(topic));
         for (size_t i = 0; i < held.stored->topic_count; i++) {
             if (crier_slice_eq(crier_stored_topic(held.stored, i), name)) {
-                crier_memory_drop(memory, held, 1u << i, CRIER_LEAVING_FORGOTTEN);
+                crier_memory_drop(memory, held, 1u << i, why);
                 break;
             }
         }
     }
-    crier_memory_retain(memory);
-    crier_memory_release(memory);
-    crier_memory_unlock(memory);
 }
 
 /* ---- physical memory ----------------------------------------------------- */

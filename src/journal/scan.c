@@ -17,6 +17,9 @@
  * DELETE marks events in a segment that is being walked; coming upon such a mark, the walk goes
  * back to the lock and the floors (unless no loss was counted since they were asked last).
  *
+ * Where the window is backed by a disk, it may move past the position between two rounds: the
+ * slice ends there too, and goes on with what the disk has.
+ *
  * What can fail: memory for merging more than CRIER_MERGE_INLINE topics.
  */
 #include "journal/match.h"
@@ -57,6 +60,12 @@ static bool lost(struct slice *slice)
     slice->checked = atomic_load_explicit(&slice->memory->floors.losses, memory_order_relaxed);
     return crier_floors_after(&slice->memory->floors, scan->filter, scan->position,
                               scan->losses);
+}
+
+/* Has the window moved past the position, to where only a disk holds what comes next? */
+static bool passed(const struct slice *slice)
+{
+    return slice->memory->backed && slice->scan->position + 1 < slice->memory->first;
 }
 
 static bool may_look(const struct slice *slice)
@@ -166,7 +175,7 @@ static int scan_topics(struct slice *slice)
         if (r != 0)
             return r;
         show_pins(slice, reached);
-        if (lost(slice))
+        if (lost(slice) || passed(slice))
             break;
         find_limit(slice);
     }
@@ -184,7 +193,8 @@ static uint64_t collect_picks(struct slice *slice, struct crier_matcher *matcher
     for (size_t i = 0; i < scan->pick_count && slice->pin_count < BATCH && !slice->done; i++) {
         if (scan->picks[i] <= scan->position)
             continue;
-        if (scan->picks[i] > slice->limit)
+        if (scan->picks[i] > slice->limit ||
+            (slice->memory->backed && scan->picks[i] < slice->memory->first))
             break;
         look(slice);
         reached = scan->picks[i];
@@ -302,13 +312,38 @@ static void scan_walk(struct slice *slice)
             if (scan->position < slice->limit)
                 walk_segment(slice, &matcher);
         }
-        if (lost(slice))
+        if (lost(slice) || passed(slice))
             break;
         find_limit(slice);
     }
 }
 
 /* ---- the slice ----------------------------------------------------------- */
+
+static int read_on(struct slice *slice)
+{
+    int merged = scan_topics(slice);
+    if (merged != CRIER_MERGE_MANY)
+        return merged;
+    scan_walk(slice);
+    return 0;
+}
+
+int crier_memory_read(struct crier_memory *memory,
+                      struct crier_scan *what,
+                      crier_scan_fn *fn,
+                      void *ctx)
+{
+    struct slice slice = {.memory = memory, .scan = what, .fn = fn, .ctx = ctx};
+
+    find_limit(&slice);
+    if (what->position >= slice.limit)
+        return 0;
+    if (!what->picks)
+        return read_on(&slice);
+    scan_picks(&slice);
+    return 0;
+}
 
 static int scan(struct slice *slice, struct crier_start *ret_gap)
 {
@@ -331,11 +366,7 @@ static int scan(struct slice *slice, struct crier_start *ret_gap)
         scan->losses = gap.losses;
         return CRIER_SCAN_GAP;
     }
-    int merged = scan_topics(slice);
-    if (merged != CRIER_MERGE_MANY)
-        return merged;
-    scan_walk(slice);
-    return 0;
+    return read_on(slice);
 }
 
 int crier_memory_scan(struct crier_journal *journal,

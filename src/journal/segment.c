@@ -122,6 +122,43 @@ void crier_stored_write(struct crier_stored *stored,
     assert((size_t)(at - start) <= stored->size);
 }
 
+size_t crier_stored_record_size(const struct crier_record *record)
+{
+    size_t size = sizeof(struct crier_stored) + record->type.len + record->frame.len;
+
+    for (size_t i = 0; i < record->topic_count; i++)
+        size += sizeof(struct crier_stored_topic) + record->topics[i].len;
+    return (size + 7) & ~(size_t)7;
+}
+
+void crier_stored_copy(struct crier_stored *stored, const struct crier_record *record)
+{
+    char *start = (char *)stored;
+    char *at = (char *)&stored->topics[record->topic_count];
+
+    stored->id = record->id;
+    stored->wall_ms = record->wall_ms;
+    stored->boot_ms = record->boot_ms;
+    stored->expires_ms = record->expires_ms;
+    stored->key = 0;
+    stored->size = (uint32_t)crier_stored_record_size(record);
+    stored->topic_count = (uint8_t)record->topic_count;
+    atomic_init(&stored->alive, (uint8_t)((1u << record->topic_count) - 1));
+    for (size_t i = 0; i < record->topic_count; i++) {
+        struct crier_slice topic = record->topics[i];
+        stored->topics[i] = (struct crier_stored_topic){
+            record->topic_hashes[i], (uint32_t)(at - start), (uint32_t)topic.len};
+        at = put(at, topic.data, topic.len);
+    }
+    stored->type_at = (uint32_t)(at - start);
+    stored->type_len = (uint32_t)record->type.len;
+    at = put(at, record->type.data, record->type.len);
+    stored->frame_at = (uint32_t)(at - start);
+    at = put(at, record->frame.data, record->frame.len);
+    stored->sse_len = (uint32_t)record->sse.len;
+    assert((size_t)(at - start) <= stored->size);
+}
+
 struct crier_slice crier_stored_topic(const struct crier_stored *stored, size_t i)
 {
     assert(i < stored->topic_count);

@@ -74,6 +74,9 @@ void crier_stored_write(struct crier_stored *stored,
                         const uint64_t *hashes,
                         struct crier_id id,
                         struct crier_now now);
+/* The same from a record that was read elsewhere: its frame is complete. */
+size_t crier_stored_record_size(const struct crier_record *record);
+void crier_stored_copy(struct crier_stored *stored, const struct crier_record *record);
 struct crier_slice crier_stored_topic(const struct crier_stored *stored, size_t i);
 struct crier_slice crier_stored_type(const struct crier_stored *stored);
 unsigned crier_stored_alive(const struct crier_stored *stored);

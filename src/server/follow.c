@@ -218,7 +218,7 @@ static void answer_head(struct crier_exchange *ex,
 
     memset(&start, 0, sizeof(start));
     if (crier_journal_locate(ex->outlet->journal, &subscription->filter, &w->start.since,
-                             ex->outlet->now, &start) < 0) {
+                             ex->outlet->now, NULL, &start) < 0) {
         crier_subscription_free(subscription);
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
         return;

@@ -170,7 +170,7 @@ void crier_history(struct crier_exchange *ex,
     /* What this very connection published comes before what it asks now. */
     crier_publisher_flush(ex->outlet);
     if (crier_journal_locate(ex->outlet->journal, &subscription->filter, since, ex->outlet->now,
-                             &start) < 0 ||
+                             NULL, &start) < 0 ||
         read_page(ex, &subscription->filter, &start, &page) < 0) {
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
     } else {

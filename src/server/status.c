@@ -58,7 +58,7 @@ write_topic(struct crier_channel *channel, struct crier_buf *body, struct crier_
 {
     struct crier_topic_info info;
     uint64_t subscribers = crier_presence_count(channel->presence, name);
-    bool held = crier_journal_topic(channel->hub->journal, name, &info) == 0;
+    bool held = crier_journal_topic(channel->hub->journal, name, NULL, &info) == 0;
 
     if (!held)
         memset(&info, 0, sizeof(info));
@@ -192,9 +192,10 @@ void crier_status_topics(struct crier_exchange *ex)
     crier_buf_init(&held->text, server->mem);
     crier_buf_init(&followed->text, server->mem);
     crier_buf_init(&body, server->mem);
-    crier_journal_topics(channel->hub->journal, prefix, after, names_add_info, held);
+    int r = crier_journal_topics(channel->hub->journal, prefix, after, SIZE_MAX, NULL,
+                                 names_add_info, held);
     crier_presence_topics(channel->presence, prefix, after, names_add_topic, followed);
-    if (held->text.failed || followed->text.failed)
+    if (r < 0 || held->text.failed || followed->text.failed)
         body.failed = true;
     else
         write_topics(channel, &body, held, followed, limit);

@@ -204,7 +204,7 @@ int crier_stream_locate(struct crier_stream *s)
     if (o->located)
         return 0;
     r = crier_journal_locate(s->outlet->journal, &o->subscription->filter, &o->since,
-                             s->outlet->now, &o->start);
+                             s->outlet->now, NULL, &o->start);
     o->located = r == 0;
     return r;
 }

@@ -119,7 +119,7 @@ locate(struct twins *t, const struct crier_filter *filter, struct crier_since si
 {
     struct crier_start start;
 
-    assert_int_equal(crier_journal_locate(t->journal, filter, &since, t->now, &start), 0);
+    assert_int_equal(crier_journal_locate(t->journal, filter, &since, t->now, NULL, &start), 0);
     return start;
 }
 
@@ -312,11 +312,12 @@ static void compare_topics(struct twins *t, struct crier_view *view)
 
     if (twins_chance(t, 50))
         after = crier_slice_of(twin_topics[twins_roll(t, 0, TWIN_TOPICS - 1)]);
-    crier_journal_topics(t->journal, prefix, after, note_topic, &journal);
+    (void)!crier_journal_topics(t->journal, prefix, after, SIZE_MAX, NULL, note_topic,
+                                &journal);
     assert_int_equal(crier_view_topics(view, prefix, after, note_topic, &store), 0);
     assert_memory_equal(&journal, &store, sizeof(journal));
     for (size_t i = 0; i < TWIN_TOPICS; i++) {
-        int r = crier_journal_topic(t->journal, crier_slice_of(twin_topics[i]), &info);
+        int r = crier_journal_topic(t->journal, crier_slice_of(twin_topics[i]), NULL, &info);
         struct crier_topic_info other;
         assert_int_equal(crier_view_topic(view, crier_slice_of(twin_topics[i]), &other), r);
         if (r == 0)

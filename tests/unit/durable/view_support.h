@@ -144,7 +144,7 @@ static inline void twins_put(struct twins *t, struct crier_draft *draft, unsigne
         .id_at = draft->id_at,
         .bytes = draft->sse.len + 5 + crier_id_format(draft->ret_id, id),
     };
-    assert_int_equal(crier_store_put(t->store, &event), 0);
+    assert_int_equal(crier_store_put(t->store, &event, twins_left, NULL), 0);
     t->ids[number] = draft->ret_id;
     t->clocks[number] = clock_ms;
     t->alive[number] = topics;

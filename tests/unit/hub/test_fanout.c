@@ -327,9 +327,9 @@ static void join(struct hall *hall, struct model *model)
     memset(model, 0, sizeof(*model));
     peer_init(world, &model->peer,
               roll(hall, 0, 3) ? (size_t)roll_small(hall, 0, 5000) : WORLD_UNLIMITED);
-    assert_int_equal(
-        crier_journal_locate(world->journal, &subscription->filter, &since, world->now, &start),
-        0);
+    assert_int_equal(crier_journal_locate(world->journal, &subscription->filter, &since,
+                                          world->now, NULL, &start),
+                     0);
     assert_true(start.pick_count <= 10);
     if (start.pick_count > 0)
         memcpy(picks, start.picks, start.pick_count * sizeof(picks[0]));

@@ -106,7 +106,7 @@ static inline struct crier_start test_locate(struct crier_journal *journal,
 {
     struct crier_start start;
 
-    assert_int_equal(crier_journal_locate(journal, filter, &since, now, &start), 0);
+    assert_int_equal(crier_journal_locate(journal, filter, &since, now, NULL, &start), 0);
     return start;
 }
 

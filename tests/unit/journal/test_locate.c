@@ -267,7 +267,7 @@ enum { MANY = 150 };
 static int locate_many(const struct crier_mem *mem, void *ctx)
 {
     static const enum crier_since_kind kinds[] = {CRIER_SINCE_EARLIEST, CRIER_SINCE_LAST,
-                                                  CRIER_SINCE_LATEST, CRIER_SINCE_BOOT,
+                                                  CRIER_SINCE_LATEST, CRIER_SINCE_AGO,
                                                   CRIER_SINCE_UNKNOWN};
     struct crier_journal *journal = ctx;
     const struct crier_mem *own = journal->mem;
@@ -285,9 +285,9 @@ static int locate_many(const struct crier_mem *mem, void *ctx)
     }
     journal->mem = mem; /* for these calls only */
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && result == 0; i++) {
-        struct crier_since since = {.kind = kinds[i], .count = 1000};
+        struct crier_since since = {.kind = kinds[i], .count = 1000, .ms = UINT64_MAX};
         struct crier_start s = {.position = 12345};
-        result = crier_journal_locate(journal, &filter, &since, start_time, &s);
+        result = crier_journal_locate(journal, &filter, &since, start_time, NULL, &s);
         assert_int_equal(s.position, result ? 12345 : 0);
         if (result == 0) {
             assert_int_equal(s.pick_count, kinds[i] == CRIER_SINCE_LATEST ? MANY : 0);
@@ -333,8 +333,11 @@ static void by_time(void **state)
         now.wall_ms -= 1000;
     }
     for (uint64_t ms = 4990; ms < 5110; ms++) {
-        struct crier_start s = test_locate(
-            journal, &f.filter, (struct crier_since){.kind = CRIER_SINCE_BOOT, .ms = ms}, now);
+        struct crier_start s =
+            test_locate(journal, &f.filter,
+                        (struct crier_since){.kind = CRIER_SINCE_AGO,
+                                             .ms = now.boot_ms > ms ? now.boot_ms - ms : 0},
+                        now);
         uint64_t before = ms <= 5000 ? 0 : (ms - 5000 + 9) / 10;
         assert_int_equal(s.position, before < 10 ? before : 10);
     }

@@ -148,7 +148,9 @@ static void assert_topics(struct crier_journal *journal,
 {
     char text[200] = "";
 
-    crier_journal_topics(journal, crier_slice_of(prefix), crier_slice_of(after), list, text);
+    assert_int_equal(crier_journal_topics(journal, crier_slice_of(prefix),
+                                          crier_slice_of(after), SIZE_MAX, NULL, list, text),
+                     0);
     assert_string_equal(text, expected);
 }
 
@@ -170,12 +172,12 @@ static void topics(void **state)
     assert_topics(journal, "a", "a/xx", "a/y:1 ab:1 ");
     assert_topics(journal, "", "b", "");
     assert_topics(journal, "b", "a", "b:1 ");
-    assert_int_equal(crier_journal_topic(journal, CRIER_SLICE("a/x"), &info), 0);
+    assert_int_equal(crier_journal_topic(journal, CRIER_SLICE("a/x"), NULL, &info), 0);
     assert_slice_is(info.name, "a/x");
     assert_int_equal(info.events, 2);
     assert_id(info.first, id(0, 4));
     assert_id(info.last, id(0, 6));
-    assert_int_equal(crier_journal_topic(journal, CRIER_SLICE("c"), &info), -ENOENT);
+    assert_int_equal(crier_journal_topic(journal, CRIER_SLICE("c"), NULL, &info), -ENOENT);
     crier_journal_free(journal);
 }
 

@@ -8,8 +8,14 @@
  * What a stream is owed, whatever happens between its slices: every matching event after its
  * position is shown once and in order, or it has been told a gap after that event was lost, or
  * the event's ttl was over.
+ *
+ * The same for every journal: model_kind.h says which (this folder's: in memory; that of
+ * tests/unit/durable: on disk, and now and then opened anew).
  */
-#include "journal_support.h"
+#ifndef MODEL_KIND
+#define MODEL_KIND "model_kind.h"
+#endif
+#include MODEL_KIND
 
 enum { EVENTS = 6000, TOPICS = 12, TYPES = 3, STREAMS = 6, CURSORS = 3, PER_EVENT = 3 };
 
@@ -65,6 +71,7 @@ struct model {
     struct crier_cursor cursors[CURSORS];
     uint64_t cursor_at[CURSORS];
     bool sleeping[CURSORS], woken[CURSORS];
+    struct kind kind;
     struct wake_ctx {
         bool *woken;
     } wake_ctx[CURSORS];
@@ -372,8 +379,7 @@ static void note_publish(struct model *m,
     m->last = f->id;
     char text[CRIER_ID_TEXT];
     f->bytes = draft->sse.len + 4 + crier_id_format(f->id, text) + 1;
-    f->cost = sizeof(struct crier_kept_event) + sizeof(struct crier_kept_slot) +
-              crier_stored_size(draft, f->id);
+    f->cost = kind_kept_cost(draft, f->id, f->bytes);
     f->topic_count = draft->topic_count;
     memcpy(f->topics, topics, sizeof(f->topics));
     if (draft->ttl_ms)
@@ -386,7 +392,8 @@ static void note_publish(struct model *m,
     bound_keys(m);
     for (size_t i = 0; i < f->topic_count; i++)
         drop_kept(m, f->topics[i]);
-    model_retain(m);
+    if (!KIND_DURABLE)
+        model_retain(m);
 }
 
 struct publish {
@@ -432,7 +439,8 @@ static void op_publish(struct model *m)
     for (size_t i = 0; i < count; i++)
         make_draft(m, &publishes[i], &drafts[i]);
     crier_journal_append(m->journal, drafts, count, m->now);
-    model_retain(m);
+    if (!KIND_DURABLE)
+        model_retain(m);
     for (size_t i = 0; i < count; i++) {
         uint64_t known =
             publishes[i].key[0] ? find_key(m, publishes[i].topics[0], publishes[i].key) : 0;
@@ -445,6 +453,7 @@ static void op_publish(struct model *m)
                          publishes[i].key);
         }
     }
+    model_retain(m); /* a disk lets leave what must after a whole transaction */
 }
 
 static void op_forget(struct model *m)
@@ -468,7 +477,7 @@ static void op_time(struct model *m)
     m->now.wall_ms += roll(m, 0, 60);
     if (chance(m, 5))
         m->now.wall_ms -= roll(m, 0, 3) * 3600 * 1000; /* the clock is set back by hours */
-    crier_journal_trim(m->journal, m->now);
+    kind_trim(m->journal, m->now);
     model_retain(m);
 }
 
@@ -542,7 +551,7 @@ static void slice(struct model *m, struct stream *s, uint64_t until)
     scan.losses = s->losses;
     m->shown = s;
     m->shown_from = s->position;
-    int r = crier_journal_scan(m->journal, &scan, on_event, m, &gap);
+    int r = kind_scan(&m->kind, m->journal, &scan, on_event, m, &gap);
     if (r == CRIER_SCAN_GAP) {
         assert_int_equal(gap.gap, CRIER_GAP_LAGGED);
         assert_true(gap.position >= s->position && gap.position <= until);
@@ -558,7 +567,7 @@ static void slice(struct model *m, struct stream *s, uint64_t until)
     }
     assert_int_equal(r, 0);
     assert_true(scan.position >= m->shown_from && scan.position <= until);
-    assert_true(!scan.max_looks || scan.looks <= scan.max_looks);
+    assert_true(KIND_DURABLE || !scan.max_looks || scan.looks <= scan.max_looks);
     passed_over(m, s, m->shown_from, scan.position);
     s->position = scan.position;
 }
@@ -578,7 +587,11 @@ static void assert_leads_to(struct model *m,
     size_t n = 0;
 
     scan.now_boot_ms = m->now.boot_ms;
-    assert_int_equal(crier_journal_scan(m->journal, &scan, test_see, seen, NULL), 0);
+    while (scan.position < m->end) {
+        uint64_t before = scan.position;
+        assert_int_equal(kind_scan(&m->kind, m->journal, &scan, test_see, seen, NULL), 0);
+        assert_true(KIND_DURABLE ? scan.position > before : scan.position == m->end);
+    }
     for (uint64_t number = after + 1; number <= m->end; number++) {
         if (!deliverable(m, want, fact(m, number)))
             continue;
@@ -594,7 +607,7 @@ static void assert_leads_to(struct model *m,
 static struct crier_start
 locate(struct model *m, const struct want *want, struct crier_since since)
 {
-    struct crier_start start = test_locate(m->journal, &want->filter, since, m->now);
+    struct crier_start start = kind_locate(&m->kind, m->journal, &want->filter, since, m->now);
     model_retain(m);
     assert_int_equal(start.until, m->end);
     return start;
@@ -655,7 +668,7 @@ static struct crier_start check_boot(struct model *m, const struct want *want)
     uint64_t back = roll(m, 0, 1500), after = 0;
     uint64_t ms = m->now.boot_ms > back ? m->now.boot_ms - back : 0;
     struct crier_start start =
-        locate(m, want, (struct crier_since){.kind = CRIER_SINCE_BOOT, .ms = ms});
+        locate(m, want, (struct crier_since){.kind = CRIER_SINCE_AGO, .ms = back});
 
     for (uint64_t n = 1; n <= m->end && fact(m, n)->boot_ms < ms; n++)
         after = n;
@@ -698,11 +711,11 @@ static struct crier_start check_latest(struct model *m, const struct want *want)
     scan.pick_count = start.pick_count;
     scan.max_looks = 2;
     while (n < 10 && count && scan.position < start.picks[count - 1]) {
-        assert_int_equal(crier_journal_scan(m->journal, &scan, test_see, &seen, NULL), 0);
+        assert_int_equal(kind_scan(&m->kind, m->journal, &scan, test_see, &seen, NULL), 0);
         n++;
     }
     assert_int_equal(seen.count, count);
-    crier_mem_free(&m->mem.mem, start.picks);
+    crier_mem_free(kind_mem(&m->mem), start.picks);
     start.picks = NULL;
     start.position = start.until; /* the stream goes on there */
     return start;
@@ -724,12 +737,36 @@ static struct crier_id some_id(struct model *m)
     return id;
 }
 
+/* A disk knows only what is held: an id that was not given is told where no event is missing. */
+static bool is_between_held(struct model *m, struct crier_id id)
+{
+    uint64_t after = m->end + 1;
+
+    if (crier_id_cmp(id, m->start) == 0)
+        return false;
+    for (uint64_t n = m->end; n >= 1 && crier_id_cmp(fact(m, n)->id, id) >= 0; n--) {
+        if (held(fact(m, n)) && crier_id_cmp(fact(m, n)->id, id) == 0)
+            return false;
+        if (held(fact(m, n)))
+            after = n;
+    }
+    uint64_t before = after - 1;
+    bool has_before = before == 0 || held(fact(m, before));
+    if (before >= 1 && crier_id_cmp(fact(m, before)->id, id) >= 0)
+        has_before = false;
+    if (after > m->end) /* behind what is held: a hole, unless the newest is held */
+        return m->end == 0 || held(fact(m, m->end));
+    return has_before;
+}
+
 static bool is_unknown(struct model *m, struct crier_id id)
 {
     if (id.seq / 10000 != TEST_EPOCH || crier_id_cmp(id, m->start) < 0 ||
         crier_id_cmp(id, m->last) > 0)
         return true;
     struct crier_id before = m->first > 1 ? fact(m, m->first - 1)->id : m->start;
+    if (KIND_DURABLE)
+        return is_between_held(m, id);
     if (crier_id_cmp(id, before) <= 0)
         return false;
     for (uint64_t n = m->first; n <= m->end; n++) {
@@ -862,7 +899,7 @@ static void check_topic(struct model *m, unsigned topic)
             expected.bytes += f->bytes;
         }
     }
-    int r = crier_journal_topic(m->journal, name, &info);
+    int r = crier_journal_topic(m->journal, name, NULL, &info);
     assert_int_equal(r, expected.events ? 0 : -ENOENT);
     if (r < 0)
         return;
@@ -908,6 +945,18 @@ static void check_counters(struct model *m)
 
 /* ---- runs ---------------------------------------------------------------- */
 
+static void attach_all(struct model *m)
+{
+    for (size_t c = 0; c < CURSORS; c++) {
+        m->wake_ctx[c].woken = &m->woken[c];
+        m->cursors[c] = (struct crier_cursor){.wake = on_wake, .wake_ctx = &m->wake_ctx[c]};
+        crier_cursor_interest_all(&m->cursors[c]);
+        assert_int_equal(crier_journal_attach(m->journal, &m->cursors[c]), 0);
+        m->cursor_at[c] = m->end;
+        m->sleeping[c] = m->woken[c] = false;
+    }
+}
+
 static void set_up(struct model *m, uint64_t seed, struct crier_journal_limits limits)
 {
     memset(m, 0, sizeof(*m));
@@ -920,25 +969,57 @@ static void set_up(struct model *m, uint64_t seed, struct crier_journal_limits l
     m->facts = calloc(EVENTS, sizeof(m->facts[0]));
     assert_non_null(m->facts);
     test_mem_init(&m->mem, 0);
-    m->journal = test_journal(&m->mem.mem, limits, m->now);
+    kind_init(&m->kind, seed);
+    m->journal = kind_open(&m->kind, kind_mem(&m->mem), limits, m->now);
     /* Patterns walk the index, merge if they fit a handful of topics, or always merge. */
     crier_memory_of(m->journal)->merge_looks = (size_t[]){0, 4, 512}[seed % 3];
-    for (size_t c = 0; c < CURSORS; c++) {
-        m->wake_ctx[c].woken = &m->woken[c];
-        m->cursors[c].wake = on_wake;
-        m->cursors[c].wake_ctx = &m->wake_ctx[c];
-        crier_cursor_interest_all(&m->cursors[c]);
-        assert_int_equal(crier_journal_attach(m->journal, &m->cursors[c]), 0);
-    }
+    attach_all(m);
+}
+
+static void detach_all(struct model *m)
+{
+    for (size_t c = 0; c < CURSORS; c++)
+        crier_journal_detach(&m->cursors[c]);
 }
 
 static void tear_down(struct model *m)
 {
-    for (size_t c = 0; c < CURSORS; c++)
-        crier_journal_detach(&m->cursors[c]);
+    detach_all(m);
     crier_journal_free(m->journal);
+    kind_deinit(&m->kind);
     assert_int_equal(m->mem.alive, 0);
     free(m->facts);
+}
+
+/* Known are the keys of what is held: also those that others had pushed out. */
+static void reload_keys(struct model *m)
+{
+    uint64_t count = 0;
+
+    for (uint64_t n = m->end; n >= 1; n--) {
+        struct fact *f = fact(m, n);
+        f->key_live = false;
+        if (!f->key[0] || !held(f) || count == m->limits.max_keys ||
+            m->now.boot_ms - f->boot_ms >= m->limits.key_age_ms)
+            continue;
+        count++;
+        f->key_live = !find_key(m, f->topics[0], f->key);
+    }
+}
+
+/* Everything is as it was; only counters begin anew. A publish before it, so that no time has
+ * passed since the last transaction. */
+static void op_reopen(struct model *m)
+{
+    op_publish(m);
+    detach_all(m);
+    crier_journal_free(m->journal);
+    m->journal = kind_open(&m->kind, kind_mem(&m->mem), m->limits, m->now);
+    attach_all(m);
+    m->appended = m->duplicates = m->evicted = m->expired = m->forgotten = 0;
+    reload_keys(m);
+    model_retain(m);
+    kind_trim(m->journal, m->now);
 }
 
 static void run(struct model *m, int rounds)
@@ -952,6 +1033,8 @@ static void run(struct model *m, int rounds)
             op_slice(m);
         if (chance(m, 40))
             op_cursor(m);
+        if (KIND_DURABLE && chance(m, 2) && m->end + 200 < EVENTS)
+            op_reopen(m);
         crier_memory_check(m->journal);
         check_counters(m);
         check_topic(m, (unsigned)roll(m, 0, TOPICS - 1));

@@ -7,7 +7,8 @@ static uint64_t events_of(struct crier_journal *journal, const char *topic)
 {
     struct crier_topic_info info;
 
-    return crier_journal_topic(journal, crier_slice_of(topic), &info) == 0 ? info.events : 0;
+    return crier_journal_topic(journal, crier_slice_of(topic), NULL, &info) == 0 ? info.events
+                                                                                 : 0;
 }
 
 static bool lost(struct crier_journal *journal, const char *topic)
