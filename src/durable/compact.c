@@ -14,6 +14,9 @@
  * long as any process, be it a reader of the old file, has it open. Commits of the copy are
  * counted anew.
  *
+ * So does DIR/synced, and before: it holds meta pages, which after a power cut would be put
+ * into the copy, where they mean nothing.
+ *
  * What can fail: the disk is full (both files are there at once), reading, writing. data.mdb is
  * then as it was.
  */
@@ -58,6 +61,18 @@ static int write_copy(struct crier_store *store, int dir)
     return r;
 }
 
+/* The old file is safe as it is, and nothing is left to be put back into it. */
+static int leave_anchor(struct crier_store *store)
+{
+    if (store->anchor.fd < 0)
+        return 0;
+    int r = crier_store_sync(store);
+    if (r < 0)
+        return r;
+    crier_anchor_close(&store->anchor);
+    return crier_anchor_remove(store->dir);
+}
+
 static int put_in_place(int dir, uint64_t *ret_before, uint64_t *ret_after)
 {
     uint64_t before, after;
@@ -81,6 +96,8 @@ replace(struct crier_store *store, int dir, uint64_t *ret_before, uint64_t *ret_
 {
     int r = write_copy(store, dir);
 
+    if (r == 0)
+        r = leave_anchor(store);
     if (r == 0)
         r = put_in_place(dir, ret_before, ret_after);
     if (r < 0)
