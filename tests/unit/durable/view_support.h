@@ -31,7 +31,7 @@ struct twins {
     uint64_t end;
     struct crier_id ids[TWIN_EVENTS + 1]; /* by number */
     uint64_t clocks[TWIN_EVENTS + 1];     /* the store's */
-    unsigned alive[TWIN_EVENTS + 1];      /* topics it is held under, forgets counted */
+    unsigned alive[TWIN_EVENTS + 1];      /* topics it is held under: by what leaves */
     unsigned large;                       /* one in so many events is large; 0: none */
 };
 
@@ -117,8 +117,16 @@ static inline void twins_commit(struct twins *t)
 
 static inline void twins_left(void *ctx, const struct crier_store_leaving *leaving)
 {
-    (void)ctx;
-    (void)leaving;
+    struct twins *t = ctx;
+
+    assert_true(leaving->number >= 1 && leaving->number <= t->end);
+    for (size_t i = 0; i < leaving->topic_count; i++) {
+        for (unsigned topic = 0; topic < TWIN_TOPICS; topic++) {
+            if (crier_slice_eq(leaving->topics[i], crier_slice_of(twin_topics[topic])))
+                t->alive[leaving->number] &= ~(1u << topic);
+        }
+    }
+    assert_int_equal(leaving->gone, t->alive[leaving->number] == 0);
 }
 
 /* Publishes this draft into both; the journal gives the id. */
@@ -144,7 +152,7 @@ static inline void twins_put(struct twins *t, struct crier_draft *draft, unsigne
         .id_at = draft->id_at,
         .bytes = draft->sse.len + 5 + crier_id_format(draft->ret_id, id),
     };
-    assert_int_equal(crier_store_put(t->store, &event, twins_left, NULL), 0);
+    assert_int_equal(crier_store_put(t->store, &event, twins_left, t), 0);
     t->ids[number] = draft->ret_id;
     t->clocks[number] = clock_ms;
     t->alive[number] = topics;
@@ -156,7 +164,7 @@ static inline void twins_retain(struct twins *t)
     uint64_t clock_ms = crier_store_clock(t->store, t->now);
     int r;
 
-    while ((r = crier_store_retain(t->store, clock_ms, 100, twins_left, NULL)) == 1)
+    while ((r = crier_store_retain(t->store, clock_ms, 100, twins_left, t)) == 1)
         continue;
     assert_int_equal(r, 0);
     crier_journal_trim(t->journal, t->now);
@@ -204,9 +212,9 @@ static inline void twins_forget(struct twins *t, unsigned topic)
     struct crier_slice name = crier_slice_of(twin_topics[topic]);
 
     crier_journal_forget(t->journal, name, t->now);
-    assert_int_equal(crier_store_forget(t->store, name, twins_left, NULL), 0);
+    assert_int_equal(crier_store_forget(t->store, name, twins_left, t), 0);
     for (uint64_t n = 1; n <= t->end; n++)
-        t->alive[n] &= ~(1u << topic);
+        assert_false(t->alive[n] >> topic & 1);
 }
 
 static inline void twins_pass(struct twins *t, uint64_t ms)
