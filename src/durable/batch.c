@@ -93,7 +93,10 @@ int crier_store_begin(struct crier_store *store)
     store->before = store->totals;
     store->before_serial = store->topic_serial;
     memcpy(store->before_classes, store->classes, sizeof(store->classes));
-    return 0;
+    r = crier_room_begin(store);
+    if (r < 0)
+        crier_store_abort(store);
+    return r;
 }
 
 /* Counters as they were; the size of the file is what it is. */
@@ -189,6 +192,7 @@ static int touch_new(struct crier_store *store,
     crier_buf_init(&touched->numbers, store->mem);
     touched->next = store->touched_list;
     store->touched_list = touched;
+    crier_room_take_topic(store);
     *ret = touched;
     return 0;
 }
@@ -405,9 +409,11 @@ int crier_store_put(struct crier_store *store,
     uint32_t class_id = crier_store_class(store, event->topics[0]);
     struct crier_store_totals *t = &store->totals;
     unsigned char number[8];
-    int r = put_event(store, event, class_id);
+    int r = crier_room_take(store, event);
 
     assert(event->number == t->end + 1);
+    if (r == 0)
+        r = put_event(store, event, class_id);
     if (r < 0)
         return r;
     t->events++;
@@ -637,8 +643,9 @@ int crier_batch_drop(struct crier_store *store,
     return 0;
 }
 
-/* Everything the topic holds, oldest first. */
-static int collect(struct crier_store *store, uint64_t serial, struct crier_buf *numbers)
+/* What the topic holds, oldest first, at least `most` of it if there are so many. */
+static int
+collect(struct crier_store *store, uint64_t serial, size_t most, struct crier_buf *numbers)
 {
     unsigned char bytes[8];
     MDB_val key = {8, bytes}, value;
@@ -652,9 +659,11 @@ static int collect(struct crier_store *store, uint64_t serial, struct crier_buf 
         r = crier_file_error(mdb_cursor_get(cursor, &key, &value, MDB_GET_MULTIPLE));
     while (r == 0) {
         crier_buf_add(numbers, value.mv_data, value.mv_size);
+        if (numbers->len / 8 >= most)
+            break;
         r = crier_file_error(mdb_cursor_get(cursor, &key, &value, MDB_NEXT_MULTIPLE));
     }
-    return r == -ENOENT ? crier_buf_error(numbers) : r;
+    return r == 0 || r == -ENOENT ? crier_buf_error(numbers) : r;
 }
 
 static int forget_one(struct crier_store *store,
@@ -673,10 +682,11 @@ static int forget_one(struct crier_store *store,
     return r == 0 || r == -ENOENT ? -EUCLEAN : r;
 }
 
-int crier_store_forget(struct crier_store *store,
-                       struct crier_slice topic,
-                       crier_store_left_fn *left,
-                       void *ctx)
+int crier_store_forget_some(struct crier_store *store,
+                            struct crier_slice topic,
+                            size_t max_events,
+                            crier_store_left_fn *left,
+                            void *ctx)
 {
     struct crier_touched *touched;
     struct crier_buf numbers;
@@ -687,9 +697,18 @@ int crier_store_forget(struct crier_store *store,
     crier_buf_init(&numbers, store->mem);
     r = flush_numbers(store);
     if (r == 0)
-        r = collect(store, touched->row.serial, &numbers);
-    for (size_t i = 0; r == 0 && i < numbers.len; i += 8)
-        r = forget_one(store, crier_get_u64(numbers.data + i), topic, left, ctx);
+        r = collect(store, touched->row.serial, max_events, &numbers);
+    size_t count = numbers.len / 8;
+    for (size_t i = 0; r == 0 && i < count && i < max_events; i++)
+        r = forget_one(store, crier_get_u64(numbers.data + 8 * i), topic, left, ctx);
     crier_buf_deinit(&numbers);
-    return r;
+    return r < 0 ? r : touched->row.events > 0;
+}
+
+int crier_store_forget(struct crier_store *store,
+                       struct crier_slice topic,
+                       crier_store_left_fn *left,
+                       void *ctx)
+{
+    return crier_store_forget_some(store, topic, SIZE_MAX, left, ctx);
 }

@@ -13,6 +13,9 @@
  *
  * What can fail: every call, with a negative errno value. -ENOSPC: the disk is full, or the
  * file has reached max_file_bytes: nothing of the transaction is kept, and it may be tried again.
+ * Of max_file_bytes an eighth (256 KiB at least) is never put into: letting events leave takes
+ * pages before it gives any back. It needs few as long as few leave at once. -E2BIG: too much for
+ * one transaction (LMDB's bound): split it.
  * Anything else out of commit (-EIO): nothing is certain any more.
  */
 #ifndef CRIER_DURABLE_STORE_H
@@ -146,6 +149,13 @@ int crier_store_forget(struct crier_store *store,
                        struct crier_slice topic,
                        crier_store_left_fn *left,
                        void *ctx) CRIER_MUST_CHECK;
+/* The same of its oldest max_events, for a file with room for less than all of it in one
+ * transaction (-ENOSPC). 1: it holds more; 0: that was all. */
+int crier_store_forget_some(struct crier_store *store,
+                            struct crier_slice topic,
+                            size_t max_events,
+                            crier_store_left_fn *left,
+                            void *ctx) CRIER_MUST_CHECK;
 /* Lets events leave: past their ttl, over the limits of their class, too old; at most
  * `max_events` of them (looks that take none out count too). 1: there are more; 0: none. */
 int crier_store_retain(struct crier_store *store,
