@@ -24,8 +24,8 @@
  * (1 ..). When its class is over its limits it leaves, or, for the topics whose newest event it
  * is, moves to the class that keeps aside what class c loses: CRIER_CLASS_KEPT + c.
  *
- * Files: store.c (open, meta, totals), folder.c, row.c (an event as bytes), batch.c (put, forget,
- * floors, keys), retain.c (what leaves), view.c, find.c, read.c and place.c (reading), verify.c,
+ * Files: store.c (open, close), meta.c (totals, classes, topic rows), folder.c, row.c (an event as
+ * bytes), batch.c (put, forget), touched.c (what it gathers), floors.c, keys.c, retain.c (what leaves), view.c, find.c, read.c and place.c (reading), verify.c,
  * pages.c, compact.c, rules.c.
  */
 #ifndef CRIER_DURABLE_FILE_H
@@ -135,9 +135,19 @@ static inline MDB_val crier_val(const void *data, size_t size)
     return (MDB_val){size, (void *)(uintptr_t)data};
 }
 
-/* store.c: writes totals, and the classes that changed, in the transaction under way. */
+/* meta.c: a value of `meta`. 0, -ENOENT, ... */
+int crier_meta_get(const struct crier_store *store, MDB_txn *txn, MDB_val key, MDB_val *ret)
+    CRIER_MUST_CHECK;
+int crier_meta_put(const struct crier_store *store,
+                   MDB_val key,
+                   MDB_val value) CRIER_MUST_CHECK;
+/* A class's counters; one that is not there has none. */
+int crier_class_get(struct crier_store *store,
+                    MDB_txn *txn,
+                    uint32_t class_id) CRIER_MUST_CHECK;
+/* Writes totals, and the classes that changed, in the transaction under way. */
 int crier_store_save(struct crier_store *store) CRIER_MUST_CHECK;
-/* How large the file is, and what of it is free. */
+/* store.c: how large the file is, and what of it is free. */
 void crier_store_measure(struct crier_store *store);
 /* reclass.c: takes the rules (NULL: those the file was last written with); when topics belong to
  * others than before, every event is put into its class anew. */
@@ -175,6 +185,22 @@ int crier_row_get(const struct crier_store *store,
 /* view.c: ends the views kept to be used again; before the environment is closed. */
 void crier_views_free(struct crier_store *store);
 
+/* touched.c */
+void crier_touched_clear(struct crier_store *store);
+/* A number for the topic's postings, or for a class's list in `order`; written with a flush. */
+int crier_touched_add(struct crier_store *store,
+                      struct crier_touched *touched,
+                      uint64_t number) CRIER_MUST_CHECK;
+int crier_touched_order(struct crier_store *store,
+                        uint32_t class_id,
+                        uint64_t number) CRIER_MUST_CHECK;
+/* Writes the numbers alone. */
+int crier_touched_flush(struct crier_store *store) CRIER_MUST_CHECK;
+static inline void crier_class_key(uint32_t class_id, unsigned char key[4])
+{
+    for (int i = 3; i >= 0; i--, class_id >>= 8)
+        key[i] = (unsigned char)class_id;
+}
 /* batch.c */
 void crier_changes_init(struct crier_store *store);
 void crier_changes_deinit(struct crier_store *store);
