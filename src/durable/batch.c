@@ -85,6 +85,24 @@ void crier_store_abort(struct crier_store *store)
     undo(store);
 }
 
+/* Is more in use than a transaction that puts may leave? */
+static int check_room(struct crier_store *store)
+{
+    uint64_t pages = 0, page_size = 0;
+    MDB_stat stat;
+
+    if (store->totals.end == store->before.end)
+        return 0;
+    for (int i = 0; i < CRIER_TABLES; i++) {
+        int r = crier_file_error(mdb_stat(store->txn, store->tables[i], &stat));
+        if (r < 0)
+            return r;
+        pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
+        page_size = stat.ms_psize;
+    }
+    return pages * page_size > store->room ? -ENOSPC : 0;
+}
+
 int crier_store_commit(struct crier_store *store, struct crier_now now)
 {
     int r;
@@ -94,6 +112,8 @@ int crier_store_commit(struct crier_store *store, struct crier_now now)
     r = crier_batch_flush(store);
     if (r == 0)
         r = crier_store_save(store);
+    if (r == 0)
+        r = check_room(store);
     if (r < 0) {
         crier_store_abort(store);
         return r;

@@ -91,6 +91,7 @@ struct crier_store {
     struct crier_class classes[CRIER_CLASSES], before_classes[CRIER_CLASSES];
     uint64_t clock_shift;       /* the store's clock is boot_ms + this (it may wrap) */
     struct crier_anchor anchor; /* CRIER_SYNC_INTERVAL */
+    uint64_t room;              /* bytes that may be in use after a transaction that puts */
     uint64_t measured;          /* commits since free pages were counted */
 
     /* ---- the transaction under way: batch.c ---- */

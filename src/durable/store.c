@@ -25,6 +25,7 @@ enum {
     FILE_32 = 1 << 30,
     MEASURE_EVERY = 256,
     BLANK_MOST = 1 << 20,
+    RESERVE_MOST = 256 << 20,
 };
 
 static const struct {
@@ -148,6 +149,12 @@ static int look_at_file(struct crier_store *store)
     return crier_pages_check_roots(store->mem, path, keep_fault, &first);
 }
 
+/* What puts leave free: leaving takes pages before it gives any. */
+static uint64_t reserve_of(uint64_t size)
+{
+    return size / 8 < RESERVE_MOST ? size / 8 : RESERVE_MOST;
+}
+
 static size_t map_size(uint64_t wanted)
 {
     uint64_t size = wanted ? wanted : CRIER_STORE_FILE_BYTES;
@@ -161,6 +168,7 @@ static size_t map_size(uint64_t wanted)
 
 static int open_env(struct crier_store *store, uint64_t max_file_bytes)
 {
+    size_t size = map_size(max_file_bytes);
     unsigned flags = MDB_NOTLS;
     int r = crier_file_error(mdb_env_create(&store->env));
 
@@ -175,9 +183,14 @@ static int open_env(struct crier_store *store, uint64_t max_file_bytes)
         r = crier_file_error(mdb_env_set_maxreaders(store->env, READERS));
     /* 0: as large as the file is. */
     if (r == 0 && !store->read_only)
-        r = crier_file_error(mdb_env_set_mapsize(store->env, map_size(max_file_bytes)));
+        r = crier_file_error(mdb_env_set_mapsize(store->env, size));
+    store->room = size - reserve_of(size);
     if (r == 0)
         r = crier_file_error(mdb_env_open(store->env, store->dir, flags, 0640));
+    if (r < 0) {
+        mdb_env_close(store->env);
+        store->env = NULL;
+    }
     return r;
 }
 
@@ -229,7 +242,7 @@ static int open_ours(struct crier_store *store, MDB_txn *txn)
     int r = crier_file_error(
         mdb_dbi_open(txn, tables[CRIER_TABLE_META].name, 0, &store->tables[CRIER_TABLE_META]));
 
-    if (r == -ENOENT || r == -EINVAL)
+    if (r == -ENOENT || r == -EINVAL || r == -EIO) /* -EIO: of another kind of table */
         return -EILSEQ;
     if (r == 0)
         r = check_format(store, txn);
@@ -351,8 +364,10 @@ open_all(struct crier_store *store, const struct crier_store_options *o, struct 
         return r;
     set_clock(store, now);
     crier_store_measure(store);
-    r = crier_store_apply_rules(store, o->rules);
-    return r == 0 ? set_anchor(store) : r;
+    /* The anchor first: what is written from here on must not use pages again that the state it
+     * would be put back to needs. */
+    r = set_anchor(store);
+    return r == 0 ? crier_store_apply_rules(store, o->rules) : r;
 }
 
 static struct crier_store *store_new(const struct crier_mem *mem,
@@ -483,6 +498,10 @@ void crier_store_measure(struct crier_store *store)
         mdb_env_stat(store->env, &stat) != 0)
         return;
     t->file_bytes = (uint64_t)st.st_size;
-    if (store->measured++ % MEASURE_EVERY == 0)
+    if (store->measured++ % MEASURE_EVERY == 0) {
+        int dead;
+        /* A reader that was killed would keep pages from being used again for ever. */
+        (void)mdb_reader_check(store->env, &dead);
         t->free_bytes = count_free(store, stat.ms_psize);
+    }
 }

@@ -59,6 +59,7 @@ struct writer {
     struct crier_id last;
     const void *failed; /* the last batch that has failed in it */
     bool trim;
+    bool relieving;   /* nothing is put, so that there is room again */
     bool more;        /* more must leave than did */
     bool unsynced;    /* committed, and not on the disk for sure */
     uint64_t sync_at; /* monotonic ms: when it is to be */
@@ -255,6 +256,8 @@ static int write_parcel(struct writer *w, struct crier_parcel *parcel)
         struct crier_draft *draft = &parcel->drafts[i];
         int r = 0;
 
+        if (w->relieving && (!draft->forget || draft->batch || draft->failed))
+            continue;
         if (has_failed(w, draft))
             draft->result = -ECANCELED;
         else if (draft->forget)
@@ -424,6 +427,7 @@ static void failed(struct writer *w, int r)
 
     forget_keys(w);
     fail_all(w, result);
+    w->more = false; /* tried again with the next parcel, or the next trim */
     w->last = crier_store_totals(d->store)->last;
     if (result == -ENOSPC)
         atomic_store(&d->state, CRIER_JOURNAL_FULL);
@@ -501,25 +505,64 @@ static void pass_time(struct writer *w)
     crier_memory_unlock(memory);
 }
 
+static void begin_anew(struct writer *w)
+{
+    w->put_count = w->forgets = 0;
+    w->failed = NULL;
+    crier_leavings_clear(&w->leavings, w->d->memory.first);
+}
+
+static bool has_changed(const struct writer *w)
+{
+    return w->put_count || w->forgets || w->leavings.any;
+}
+
+static int try_all(struct writer *w)
+{
+    uint64_t before = monotonic_us();
+    int r;
+
+    begin_anew(w);
+    r = transact(w);
+    if (r == 0 && has_changed(w))
+        committed(w, monotonic_us() - before);
+    return r;
+}
+
+/* There was no room: what takes none is done all the same, however many go on publishing. */
+static void relieve(struct writer *w)
+{
+    w->relieving = true;
+    int r = try_all(w);
+    w->relieving = false;
+    for (struct crier_parcel *p = w->parcels; r < 0 && p; p = p->next) {
+        for (size_t i = 0; !p->refused && i < p->count; i++) {
+            struct crier_draft *draft = &p->drafts[i];
+            if (draft->forget && draft->result == 0)
+                draft->result = result_of_failure(r);
+        }
+    }
+    if (r < 0 && result_of_failure(r) == CRIER_APPEND_UNKNOWN)
+        atomic_store(&w->d->state, CRIER_JOURNAL_FAILED);
+    w->more = r == 0 && w->more;
+}
+
 static void write_all(struct writer *w)
 {
     struct crier_durable *d = w->d;
 
     pass_time(w);
-    w->put_count = w->forgets = 0;
-    w->failed = NULL;
-    crier_leavings_clear(&w->leavings, d->memory.first);
     if (is_broken(w)) {
         fail_all(w, -EIO);
+        w->more = false;
     } else {
-        uint64_t before = monotonic_us();
-        int r = transact(w);
+        int r = try_all(w);
         if (r < 0)
             failed(w, r);
-        else if (w->put_count || w->forgets || w->leavings.any)
-            committed(w, monotonic_us() - before);
-        if (r == 0 && (w->parcels || w->leavings.any))
+        else if (has_changed(w))
             atomic_store(&d->state, CRIER_JOURNAL_OK);
+        if (r == -ENOSPC)
+            relieve(w);
     }
     give_back(w);
 }
