@@ -195,7 +195,7 @@ int crier_store_apply_rules(struct crier_store *store, const struct crier_rules 
     if (r < 0)
         return r;
     store->rules = wanted ? *wanted : rules;
-    if (store->read_only || (whole && (!wanted || memcmp(&rules, wanted, sizeof(rules)) == 0)))
+    if (store->read_only || (whole && (!wanted || crier_rules_same(&rules, wanted))))
         return 0;
     return put_in_force(store, !whole || !crier_rules_same_selectors(&rules, &store->rules));
 }

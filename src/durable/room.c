@@ -83,8 +83,12 @@ void crier_store_measure(struct crier_store *store)
         mdb_env_stat(store->env, &stat) != 0)
         return;
     t->file_bytes = (uint64_t)st.st_size;
-    if (store->measured++ % MEASURE_EVERY == 0)
+    if (store->measured++ % MEASURE_EVERY == 0) {
+        int dead;
+        /* A reader that was killed would keep pages from being used again for ever. */
+        (void)mdb_reader_check(store->env, &dead);
         t->free_bytes = free_bytes(store, stat.ms_psize);
+    }
 }
 
 /* ---- a transaction ------------------------------------------------------------------------ */

@@ -406,6 +406,10 @@ static int open_env(struct crier_store *store, uint64_t max_file_bytes)
         r = crier_file_error(mdb_env_set_mapsize(store->env, crier_room_map(max_file_bytes)));
     if (r == 0)
         r = crier_file_error(mdb_env_open(store->env, store->dir, flags, 0640));
+    if (r < 0) {
+        mdb_env_close(store->env);
+        store->env = NULL;
+    }
     return r;
 }
 
@@ -457,7 +461,7 @@ static int open_ours(struct crier_store *store, MDB_txn *txn)
     int r = crier_file_error(
         mdb_dbi_open(txn, tables[CRIER_TABLE_META].name, 0, &store->tables[CRIER_TABLE_META]));
 
-    if (r == -ENOENT || r == -EINVAL)
+    if (r == -ENOENT || r == -EINVAL || r == -EIO) /* -EIO: of another kind of table */
         return -EILSEQ;
     if (r == 0)
         r = check_format(store, txn);
@@ -579,8 +583,10 @@ open_all(struct crier_store *store, const struct crier_store_options *o, struct 
         return r;
     set_clock(store, now);
     crier_store_measure(store);
-    r = crier_store_apply_rules(store, o->rules);
-    return r == 0 ? set_anchor(store) : r;
+    /* The anchor first: what is written from here on must not use pages again that the state it
+     * would be put back to needs. */
+    r = set_anchor(store);
+    return r == 0 ? crier_store_apply_rules(store, o->rules) : r;
 }
 
 static struct crier_store *store_new(const struct crier_mem *mem,

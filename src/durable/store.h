@@ -40,7 +40,9 @@ struct crier_store_options {
     /* Only reads, also while another process writes: no lock is taken, nothing is made. */
     bool read_only;
     enum crier_sync sync;
-    uint64_t max_file_bytes;         /* 0: CRIER_STORE_FILE_BYTES */
+    /* 0: CRIER_STORE_FILE_BYTES. An eighth of it (256 MiB at most) is left to transactions that
+     * put nothing: to let events leave takes pages before it gives any. */
+    uint64_t max_file_bytes;
     const struct crier_rules *rules; /* copied; NULL: those it was last written with */
     const struct crier_journal_limits
         *limits; /* of what no rule takes, and kept_bytes; filled */

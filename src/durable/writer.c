@@ -426,6 +426,7 @@ static void failed(struct writer *w, int r)
 
     forget_keys(w);
     fail_all(w, result);
+    w->more = false; /* tried again with the next parcel, or the next trim */
     w->last = crier_store_totals(d->store)->last;
     if (result == -ENOSPC)
         atomic_store(&d->state, CRIER_JOURNAL_FULL);
@@ -579,6 +580,7 @@ static void write_all(struct writer *w)
     crier_leavings_clear(&w->leavings, d->memory.first);
     if (is_broken(w)) {
         fail_all(w, -EIO);
+        w->more = false;
     } else {
         uint64_t before = monotonic_us();
         int r = transact(w);
