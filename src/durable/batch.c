@@ -21,7 +21,10 @@
 #include "base/mem.h"
 #include "durable/file.h"
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct crier_touched {
     struct crier_map_node node;
@@ -116,6 +119,22 @@ void crier_store_abort(struct crier_store *store)
     undo(store);
 }
 
+/* LMDB says EIO when a write was cut short, as by a disk that became full in its middle. Whether
+ * it is, another write behind the file's end tells. */
+static bool is_disk_full(const struct crier_store *store)
+{
+    static const char zeros[65536];
+    mdb_filehandle_t fd;
+    struct stat st;
+
+    if (mdb_env_get_fd(store->env, &fd) != 0 || fstat(fd, &st) < 0)
+        return false;
+    errno = 0;
+    ssize_t n = pwrite(fd, zeros, sizeof(zeros), st.st_size);
+    bool full = n >= 0 ? n < (ssize_t)sizeof(zeros) : errno == ENOSPC || errno == EDQUOT;
+    return ftruncate(fd, st.st_size) == 0 && full;
+}
+
 int crier_store_commit(struct crier_store *store, struct crier_now now)
 {
     int r;
@@ -134,7 +153,7 @@ int crier_store_commit(struct crier_store *store, struct crier_now now)
     store->txn = NULL;
     if (r < 0) {
         undo(store);
-        return r;
+        return r == -EIO && is_disk_full(store) ? -ENOSPC : r;
     }
     clear(store);
     crier_store_measure(store);

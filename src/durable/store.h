@@ -255,7 +255,7 @@ int crier_view_id(struct crier_view *view,
  * to `until`, until fn returns non-zero (that event counts as taken, but for CRIER_SCAN_STOP) or
  * max_looks entries were looked at. *position: up to here all has been looked at. picks: only
  * these numbers. Records borrow from the view's scratch: valid until fn returns; their frames are
- * complete. boot_ms and expires_ms are the store's clock. */
+ * complete. fn may ask the view for extras, ids and positions. boot_ms and expires_ms are the store's clock. */
 struct crier_view_slice {
     const struct crier_filter *filter;
     uint64_t position, until;
