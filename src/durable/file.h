@@ -92,7 +92,9 @@ struct crier_store {
     uint64_t clock_shift;       /* the store's clock is boot_ms + this (it may wrap) */
     struct crier_anchor anchor; /* CRIER_SYNC_INTERVAL */
     uint64_t measured;          /* commits since free pages were counted */
+    uint64_t max_bytes;         /* of the file */
     uint64_t room_bytes;        /* what this transaction may still put (room.c) */
+    uint64_t scattered;         /* pages that it may still write again for little */
     uint64_t page_size;
 
     /* ---- the transaction under way: batch.c ---- */
@@ -141,8 +143,9 @@ static inline MDB_val crier_val(const void *data, size_t size)
 int crier_store_save(struct crier_store *store) CRIER_MUST_CHECK;
 /* head.c: looks at data.mdb before LMDB does. 0; 1: there is none yet; -EILSEQ, -EUCLEAN, ... */
 int crier_file_look(const struct crier_store *store) CRIER_MUST_CHECK;
-/* room.c: the bytes to map for a file of at most so many (0: the default). */
-size_t crier_room_map(uint64_t max_file_bytes);
+/* room.c: the bytes to map for a file of at most so many (0: the default), or, if it is larger
+ * already, for that. */
+size_t crier_room_map(struct crier_store *store, uint64_t max_file_bytes);
 /* How large the file is, and what of it is free. */
 void crier_store_measure(struct crier_store *store);
 /* When a transaction begins: how many pages may be put into. */

@@ -403,7 +403,8 @@ static int open_env(struct crier_store *store, uint64_t max_file_bytes)
         r = crier_file_error(mdb_env_set_maxreaders(store->env, READERS));
     /* 0: as large as the file is. */
     if (r == 0 && !store->read_only)
-        r = crier_file_error(mdb_env_set_mapsize(store->env, crier_room_map(max_file_bytes)));
+        r = crier_file_error(
+            mdb_env_set_mapsize(store->env, crier_room_map(store, max_file_bytes)));
     if (r == 0)
         r = crier_file_error(mdb_env_open(store->env, store->dir, flags, 0640));
     if (r < 0) {

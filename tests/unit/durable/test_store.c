@@ -628,6 +628,52 @@ static void full_then_retain(void **state)
     shop_drop(&s);
 }
 
+/* Room is reckoned generously, but not so that a large batch never finds any: half of the file can
+ * be filled at once, and again topic by topic. */
+static void room_for_many_topics(void **state)
+{
+    struct shop s;
+    char topic[32];
+
+    shop_make(&s);
+    s.options.max_file_bytes = 16 << 20;
+    shop_open(&s);
+    for (int round = 0; round < 3; round++) {
+        shop_begin(&s);
+        for (int i = 0; i < 5000; i++) {
+            snprintf(topic, sizeof(topic), "topic/%d", i);
+            assert_int_equal(shop_put(&s, topic, 20), 0);
+        }
+        shop_commit(&s);
+    }
+    shop_drop(&s);
+}
+
+/* A file that is larger than it may be now takes nothing more, but may become emptier. */
+static void smaller_bound(void **state)
+{
+    struct shop s;
+
+    shop_make(&s);
+    s.options.max_file_bytes = 4 << 20;
+    shop_open(&s);
+    fill(&s, 500, 64, 300);
+    fill(&s, 500, 1, 300);
+    s.options.max_file_bytes = 2 << 20;
+    shop_reopen(&s);
+    shop_begin(&s);
+    assert_int_equal(shop_put(&s, "t/1", 10), -ENOSPC);
+    crier_store_abort(s.store);
+    uint64_t bytes = crier_store_totals(s.store)->file_bytes;
+    s.limits.max_events = 50;
+    s.limits.kept_bytes = 1000;
+    shop_reopen(&s);
+    shop_retain(&s, 16, shop_left, &s);
+    assert_has_room_again(&s, 500, 64, 300);
+    assert_true(crier_store_totals(s.store)->file_bytes < bytes + (1 << 20));
+    shop_drop(&s);
+}
+
 /* New rules must not need a larger file either. */
 static void full_then_new_rules(void **state)
 {
@@ -787,7 +833,8 @@ int main(void)
         cmocka_unit_test(truncated),        cmocka_unit_test(second_is_refused),
         cmocka_unit_test(read_beside),      cmocka_unit_test(aborts),
         cmocka_unit_test(out_of_memory),    cmocka_unit_test(full_then_forget),
-        cmocka_unit_test(full_then_retain), cmocka_unit_test(full_then_new_rules),
+        cmocka_unit_test(full_then_retain), cmocka_unit_test(room_for_many_topics),
+        cmocka_unit_test(smaller_bound),    cmocka_unit_test(full_then_new_rules),
         cmocka_unit_test(clock_goes_on),    cmocka_unit_test(newest_keys),
         cmocka_unit_test(floors_in_order),
     };
