@@ -30,7 +30,8 @@ uint64_t load_number(const struct load_args *args,
 /* Ends the program, with errno's text if there is one. */
 _Noreturn void load_die(const char *what);
 void *load_alloc(size_t bytes);
-uint64_t load_ns(void); /* monotonic */
+uint64_t load_ns(void);      /* monotonic */
+uint64_t load_wall_ns(void); /* the wall's */
 
 struct load_socket_options {
     int receive_bytes, segment_bytes; /* 0: the system's */
@@ -59,6 +60,9 @@ struct load_stream {
     bool body; /* the head is over */
     bool own;  /* the block under way is one of crier's own events */
     bool ended;
+    /* Asked for by load_stream_stamp: when the kernel had what was read last (CLOCK_REALTIME). */
+    bool stamped;
+    uint64_t arrived_ns;
     char resumed[8]; /* Crier-Resumed */
     uint64_t events, bytes, gaps;
     uint64_t disorder; /* ids that were not greater than the one before */
@@ -75,6 +79,7 @@ void load_stream_open(struct load_stream *stream,
                       int port,
                       const char *target,
                       const struct load_socket_options *options);
+void load_stream_stamp(struct load_stream *stream);
 /* Reads once. false: there was nothing. A stream that ends is `ended`. */
 bool load_stream_read(struct load_stream *stream, load_data_fn *fn, void *ctx);
 

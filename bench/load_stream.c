@@ -126,11 +126,49 @@ take_line(struct load_stream *stream, const char *line, size_t len, load_data_fn
     }
 }
 
+void load_stream_stamp(struct load_stream *stream)
+{
+    int one = 1;
+
+    if (setsockopt(stream->fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof(one)) < 0)
+        load_die("time stamps");
+    stream->stamped = true;
+}
+
+/* As recv, and notes the time stamp. */
+static ssize_t receive_stamped(struct load_stream *stream, char *to, size_t len)
+{
+    union {
+        struct cmsghdr head;
+        char bytes[256];
+    } control;
+    struct iovec piece = {.iov_base = to, .iov_len = len};
+    struct msghdr message = {.msg_iov = &piece,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+    ssize_t n = recvmsg(stream->fd, &message, MSG_DONTWAIT);
+    struct timespec t;
+
+    if (n <= 0)
+        return n;
+    stream->arrived_ns = load_wall_ns();
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_TIMESTAMPNS) {
+            memcpy(&t, CMSG_DATA(c), sizeof(t));
+            stream->arrived_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+        }
+    }
+    return n;
+}
+
 bool load_stream_read(struct load_stream *stream, load_data_fn *fn, void *ctx)
 {
     static char buffer[LOAD_CARRY + LOAD_READ];
     const char *at = buffer, *end, *newline;
-    ssize_t n = recv(stream->fd, buffer + stream->carry_len, LOAD_READ, MSG_DONTWAIT);
+    char *to = buffer + stream->carry_len;
+    ssize_t n = stream->stamped ? receive_stamped(stream, to, LOAD_READ)
+                                : recv(stream->fd, to, LOAD_READ, MSG_DONTWAIT);
 
     if (n <= 0) {
         stream->ended = n == 0 || errno != EAGAIN;
