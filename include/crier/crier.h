@@ -36,8 +36,9 @@
  * never an abort. A server, stream or reader keeps its hub alive.
  *
  * Threads. Objects belong to one thread at a time, unless a function says "any thread".
- * Threads are started only for more than one worker, and to look names up; all signals are
- * blocked in them. There are no mutable globals, no signal handlers, no output, no exit.
+ * Threads are started only for more than one worker, for hubs on disk, and to look names up;
+ * all signals are blocked in them. There are no mutable globals (but a count of each thread's
+ * own), no signal handlers, no output, no exit.
  *
  * Callbacks. Anything may be called inside any callback, the closing of the very object
  * included; only run, step and free of the object whose callback it is answer CRIER_EBUSY.

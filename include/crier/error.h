@@ -4,7 +4,7 @@
  * The one table of errors and outcomes.
  *
  *   0     it worked
- *   < 0   an error of this table: it failed, and nothing was changed
+ *   < 0   an error of this table: it failed, and nothing was changed (but for CRIER_EUNKNOWN)
  *   > 0   an outcome, documented by the function that has it
  *
  * Errors are negative errno values, so that those of the system pass through unchanged.
@@ -31,7 +31,7 @@ extern "C" {
     X(CRIER_E2BIG, E2BIG, "too many of them")                                                  \
     X(CRIER_ENOENT, ENOENT, "there is no such thing")                                          \
     X(CRIER_EEXIST, EEXIST, "it is there already")                                             \
-    X(CRIER_EPROTO, EPROTO, "the peer does not speak the protocol")                            \
+    X(CRIER_EPROTO, EPROTO, "the peer does not speak the protocol, or a file the format")      \
     X(CRIER_ECANCELED, ECANCELED, "canceled by what came before")                              \
     X(CRIER_EADDRINUSE, EADDRINUSE, "address in use")                                          \
     X(CRIER_EACCES, EACCES, "permission denied")                                               \
@@ -40,7 +40,12 @@ extern "C" {
     X(CRIER_ECONNRESET, ECONNRESET, "the connection was cut")                                  \
     X(CRIER_ETIMEDOUT, ETIMEDOUT, "no answer in time")                                         \
     X(CRIER_EMFILE, EMFILE, "too many open files")                                             \
-    X(CRIER_ENOTSUP, ENOTSUP, "this build of the library cannot do that")
+    X(CRIER_ENOTSUP, ENOTSUP, "this build of the library cannot do that")                      \
+    X(CRIER_ENOTDIR, ENOTDIR, "a file, where a folder is needed")                              \
+    X(CRIER_ENOSPC, ENOSPC, "the disk is full")                                                \
+    X(CRIER_EIO, EIO, "the disk has failed")                                                   \
+    X(CRIER_EUCLEAN, EUCLEAN, "a file is damaged")                                             \
+    X(CRIER_EUNKNOWN, ENOTRECOVERABLE, "it was done or it was not: that cannot be known")
 
 enum crier_error {
 #define CRIER_X(name, number, text) name = -(number),

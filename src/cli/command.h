@@ -11,11 +11,13 @@ enum { CRIER_EXIT_DONE = 0, CRIER_EXIT_FAILED = 1, CRIER_EXIT_USAGE = 2 };
 extern const struct crier_command crier_serve_command;
 extern const struct crier_command crier_pub_command;
 extern const struct crier_command crier_sub_command;
+extern const struct crier_command crier_journal_command;
 
 /* argv: without the program's and the command's name. The exit status. */
 int crier_serve_main(int argc, char **argv);
 int crier_pub_main(int argc, char **argv);
 int crier_sub_main(int argc, char **argv);
+int crier_journal_main(int argc, char **argv);
 
 /* Parses into target. -1: go on; otherwise everything has been said: the exit status. */
 int crier_command_options(

@@ -14,6 +14,7 @@ static const struct {
     {&crier_serve_command, crier_serve_main},
     {&crier_pub_command, crier_pub_main},
     {&crier_sub_command, crier_sub_main},
+    {&crier_journal_command, crier_journal_main},
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

@@ -425,7 +425,7 @@ static int store_env_flag(struct parse *p, const struct crier_option *option, co
  * of it. */
 static int store_env_list(struct parse *p, const struct crier_option *option, const char *list)
 {
-    static const char separators[] = ", \t\n";
+    const char *separators = option->has_commas ? " \t\n" : ", \t\n";
 
     for (list += strspn(list, separators); *list; list += strspn(list, separators)) {
         struct crier_slice value = {list, strcspn(list, separators)};

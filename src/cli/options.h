@@ -36,6 +36,7 @@ struct crier_option {
     const char *(*call)(void *target, struct crier_slice value);
     bool repeat;     /* may be given more than once; in the environment separated by commas or
                         spaces */
+    bool has_commas; /* with repeat: its values have commas; spaces separate them */
     const char *env; /* NULL: none */
     const char *fallback; /* the default as the help says it; NULL: not said */
     const char *help;

@@ -20,18 +20,28 @@
 #include "cli/command.h"
 
 #include "cli/demo_thread.h"
+#include "durable/sync.h"
 #include "http/target.h"
 #include "net/sys.h"
 #include "server/server.h"
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 struct serve {
     struct crier_config config;
     bool listens_given;
     bool demo; /* --demo */
+
+    /* ---- a journal on disk; what is 0 was not given ---- */
+    const char *data; /* --data */
+    const char *sync; /* --sync */
+    struct crier_rules rules;
+    char *retain[CRIER_RULES]; /* --retain: the rules as texts; owned */
+    /* --data-bytes, --memory-bytes, --replay-bytes, --pending-bytes */
+    uint64_t data_bytes, memory_bytes, replay_bytes, pending_bytes;
 };
 
 /* ---- values that are more than a number ---- */
@@ -149,6 +159,30 @@ static const char *set_keepalive(void *target, struct crier_slice value)
         return "write a duration of 1s to 1h, as in 30s";
     s->config.socket.keepalive_s = (unsigned)(ms / 1000);
     return NULL;
+}
+
+/* It is the hub's to read again. */
+static const char *set_sync(void *target, struct crier_slice value)
+{
+    struct serve *s = target;
+    enum crier_sync sync;
+    uint64_t ms;
+
+    s->sync = value.data;
+    return crier_sync_parse(value, &sync, &ms);
+}
+
+static const char *add_rule(void *target, struct crier_slice value)
+{
+    struct serve *s = target;
+    const char *fault = crier_rules_add(&s->rules, value);
+    char *text;
+
+    if (fault)
+        return fault;
+    text = strndup(value.data, value.len);
+    s->retain[s->rules.count - 1] = text;
+    return text ? NULL : "out of memory";
 }
 
 /* ---- the options ---- */
@@ -310,6 +344,71 @@ static const struct crier_option serve_options[] = {
      .fallback = "100000",
      .help = "topics, and beginnings of topics, of which it is remembered what they have lost; "
              "for others a gap may be told though there is none"},
+
+    {.kind = CRIER_OPTION_HEADING, .help = "History on disk: it outlives the process"},
+    {.name = "data",
+     .letter = 'd',
+     .kind = CRIER_OPTION_TEXT,
+     .argument = "DIR",
+     CRIER_MEMBER(struct serve, data),
+     .env = "CRIER_DATA",
+     .fallback = "none: history is in memory",
+     .help = "keep history in this folder, which is made if it is not there; one process at a "
+             "time can have it"},
+    {.name = "sync",
+     .kind = CRIER_OPTION_CALL,
+     .argument = "MODE",
+     .call = set_sync,
+     .env = "CRIER_SYNC",
+     .fallback = "always",
+     .help = "when events are safe from a power cut: always, before their publishers are "
+             "answered; interval[=T], at the latest T (100ms) later; none, when the system "
+             "likes. A crash of crier loses nothing in any mode"},
+    {.name = "retain",
+     .kind = CRIER_OPTION_CALL,
+     .argument = "RULE",
+     .call = add_rule,
+     .repeat = true,
+     .has_commas = true,
+     .env = "CRIER_RETAIN",
+     .help = "limits of their own for topics that match, as in 'orders/**=10000,1GiB,7d': "
+             "events, bytes and age of all of them together; the first rule that matches a "
+             "topic counts. In the variable, spaces separate rules"},
+    {.name = "data-bytes",
+     .kind = CRIER_OPTION_BYTES,
+     .argument = "N",
+     CRIER_MEMBER(struct serve, data_bytes),
+     .min = 1024 * 1024,
+     .env = "CRIER_DATA_BYTES",
+     .fallback = "64G",
+     .help = "largest file; beyond, publishes are refused as when the disk is full"},
+    {.name = "memory-bytes",
+     .kind = CRIER_OPTION_BYTES,
+     .argument = "N",
+     CRIER_MEMBER(struct serve, memory_bytes),
+     .min = 1024 * 1024,
+     .env = "CRIER_MEMORY_BYTES",
+     .fallback = "32M",
+     .help = "newest bytes of history that are in memory too; what is older is read from disk"},
+    {.name = "replay-bytes",
+     .kind = CRIER_OPTION_BYTES,
+     .argument = "N",
+     CRIER_MEMBER(struct serve, replay_bytes),
+     .min = 1024 * 1024,
+     .env = "CRIER_REPLAY_BYTES",
+     .fallback = "16M",
+     .help = "memory for what is read from disk; beyond, followers that read wait for each "
+             "other"},
+    {.name = "pending-bytes",
+     .kind = CRIER_OPTION_BYTES,
+     .argument = "N",
+     CRIER_MEMBER(struct serve, pending_bytes),
+     .min = 64 * 1024,
+     .env = "CRIER_PENDING_BYTES",
+     .fallback = "32M",
+     .help = "bytes published and not written yet; beyond, publishers wait"},
+
+    {.kind = CRIER_OPTION_HEADING, .help = "Pages of history"},
     {.name = "max-page-size",
      .kind = CRIER_OPTION_BYTES,
      .argument = "N",
@@ -600,11 +699,39 @@ static const char *limits_fault(const struct crier_config *config)
     return NULL;
 }
 
+/* What says how history is kept on disk, where it is in memory. */
+static const char *data_fault(const struct serve *s)
+{
+    if (s->data)
+        return *s->data ? NULL : "--data (empty): name a folder";
+    if (s->sync)
+        return "--sync needs --data DIR: without it history is in memory";
+    if (s->rules.count > 0)
+        return "--retain needs --data DIR: without it history is in memory";
+    if (s->data_bytes > 0)
+        return "--data-bytes needs --data DIR: without it history is in memory";
+    if (s->memory_bytes > 0)
+        return "--memory-bytes needs --data DIR: without it all of history is in memory";
+    if (s->replay_bytes > 0)
+        return "--replay-bytes needs --data DIR: without it history is in memory";
+    if (s->pending_bytes > 0)
+        return "--pending-bytes needs --data DIR: without it history is in memory";
+    return NULL;
+}
+
 /* ---- a hub, and a server around it ---- */
 
-static struct crier_hub *make_hub(const struct crier_journal_limits *limits)
+static struct crier_hub *make_hub(const struct serve *s)
 {
-    return crier_hub_new(.history_events = (int64_t)limits->max_events,
+    const struct crier_journal_limits *limits = &s->config.journal;
+
+    return crier_hub_new(.dir = s->data, .sync = s->sync,
+                         .retain = (const char *const *)s->retain,
+                         .retain_count = s->rules.count, .file_bytes = (int64_t)s->data_bytes,
+                         .window_bytes = (int64_t)s->memory_bytes,
+                         .replay_bytes = (int64_t)s->replay_bytes,
+                         .pending_bytes = (int64_t)s->pending_bytes,
+                         .history_events = (int64_t)limits->max_events,
                          .history_bytes = (int64_t)limits->max_bytes,
                          .history_age_ms = (int64_t)limits->max_age_ms,
                          .keep_bytes = (int64_t)limits->kept_bytes,
@@ -631,6 +758,21 @@ static int exit_status(int result, const struct crier_server *server)
     return result < 0 || atomic_load(&server->stops) > 1 ? CRIER_EXIT_FAILED : CRIER_EXIT_DONE;
 }
 
+/* Which history is served: that it is the right folder shows by how much is in it. */
+static void
+log_journal(const struct serve *s, struct crier_server *server, struct crier_hub *hub)
+{
+    struct crier_hub_stats stats;
+
+    if (!s->data || crier_hub_stats(hub, &stats) < 0)
+        return;
+    SERVER_LOG(
+        server, CRIER_LOG_INFO, "journal", CRIER_LOG_TEXT("data", crier_slice_of(s->data)),
+        CRIER_LOG_TEXT("sync", crier_slice_of(s->sync ? s->sync : "always")),
+        CRIER_LOG_NUMBER("events", stats.events), CRIER_LOG_NUMBER("topics", stats.topics),
+        CRIER_LOG_NUMBER("bytes", stats.bytes));
+}
+
 static int run_hub(const struct serve *s, struct crier_hub *hub)
 {
     struct crier_server *server =
@@ -640,6 +782,8 @@ static int run_hub(const struct serve *s, struct crier_hub *hub)
 
     if (r == 0)
         r = crier_server_listen(server);
+    if (r == 0)
+        log_journal(s, server, hub);
     if (r == 0 && s->demo)
         r = crier_demo_start(&demo, hub);
     if (r == 0)
@@ -686,9 +830,11 @@ static int serve(struct serve *s)
     hold_signals();
     s->config.inherit = s->config.stop_on_signals = s->config.reload_on_hup = true;
     s->config.log_fd = STDERR_FILENO;
-    hub = make_hub(&s->config.journal);
-    if (!hub) {
-        (void)fprintf(stderr, "crier serve: out of memory\n");
+    hub = make_hub(s);
+    if (!hub || *crier_hub_error(hub)) {
+        (void)fprintf(stderr, "crier serve: %s\n",
+                      hub ? crier_hub_error(hub) : "out of memory");
+        crier_hub_free(hub);
         return CRIER_EXIT_FAILED;
     }
     status = run_hub(s, hub);
@@ -696,21 +842,31 @@ static int serve(struct serve *s)
     return status;
 }
 
+/* The whole command line has been read. */
+static int start(struct serve *s)
+{
+    const char *fault = publishing_fault(&s->config);
+
+    if (!fault)
+        fault = limits_fault(&s->config);
+    if (!fault)
+        fault = data_fault(s);
+    if (fault)
+        return crier_command_usage(&crier_serve_command, "%s", fault);
+    return serve(s);
+}
+
 int crier_serve_main(int argc, char **argv)
 {
     struct serve s = {.listens_given = false};
-    const char *fault;
     size_t operands;
     int r;
 
     crier_config_defaults(&s.config);
     r = crier_command_options(&crier_serve_command, argc, argv, &s, &operands);
-    if (r >= 0)
-        return r;
-    fault = publishing_fault(&s.config);
-    if (!fault)
-        fault = limits_fault(&s.config);
-    if (fault)
-        return crier_command_usage(&crier_serve_command, "%s", fault);
-    return serve(&s);
+    if (r < 0)
+        r = start(&s);
+    for (size_t i = 0; i < s.rules.count; i++)
+        free(s.retain[i]);
+    return r;
 }

@@ -239,8 +239,11 @@ static int load_floor(void *ctx, uint64_t hash, const struct crier_loss *loss)
 static int load_key(void *ctx, const struct crier_store_key *stored)
 {
     struct crier_durable *d = ctx;
-    struct crier_key *key;
+    struct crier_key *key = crier_keys_find(&d->memory.keys, stored->topic, stored->key);
 
+    /* It had been pushed out by others, and was used again. */
+    if (key)
+        crier_keys_remove(&d->memory.keys, key->node.hash, key->number);
     int r = crier_keys_prepare(&d->memory.keys, stored->topic, stored->key, &key);
     if (r < 0)
         return r;

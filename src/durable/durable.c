@@ -227,6 +227,7 @@ static int init_window(struct crier_durable *d, struct crier_now now)
 
     memory->backed = true;
     memory->journal.ops = &durable_ops;
+    memory->journal.may_wait = true;
     memory->journal.hash_key = d->totals.hash_key;
     memory->limits = d->limits;
     memory->limits.max_events = UINT64_MAX;

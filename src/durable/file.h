@@ -25,19 +25,20 @@
  * is, moves to the class that keeps aside what class c loses: CRIER_CLASS_KEPT + c.
  *
  * Files: store.c (open, lock, meta, totals), row.c (an event as bytes), batch.c (put, forget,
- * floors, keys), retain.c (what leaves), view.c and find.c (reading), verify.c, compact.c,
- * rules.c.
+ * floors, keys), retain.c (what leaves), view.c, find.c, read.c and place.c (reading), verify.c,
+ * pages.c, compact.c, rules.c.
  */
 #ifndef CRIER_DURABLE_FILE_H
 #define CRIER_DURABLE_FILE_H
 
 #include "base/map.h"
+#include "durable/anchor.h"
 #include "durable/row.h"
 #include "durable/store.h"
 #include <lmdb.h>
 
 #define CRIER_FORMAT_NAME "crier journal" /* begins the value of "format", with its NUL */
-enum { CRIER_FORMAT_VERSION = 1 };
+enum { CRIER_FORMAT_VERSION = CRIER_STORE_FORMAT };
 
 enum {
     CRIER_TABLE_META = 0,
@@ -58,8 +59,9 @@ struct crier_topic_row {
     uint64_t serial;
     uint64_t events, bytes;
     uint64_t first, last; /* numbers */
+    uint64_t kept;        /* number of the event kept aside for it; 0: none is */
 };
-enum { CRIER_TOPIC_ROW_BYTES = 40 };
+enum { CRIER_TOPIC_ROW_BYTES = 48 };
 
 /* Counters of a class, of what it keeps aside apart. */
 struct crier_class {
@@ -71,6 +73,8 @@ enum { CRIER_CLASS_BYTES = 32 };
 /* A topic touched by the transaction under way: its row as it will be, and the numbers to be
  * added to its postings; written at the latest by crier_batch_flush. */
 struct crier_touched;
+
+enum { CRIER_VIEWS_IDLE = 8 };
 
 struct crier_store {
     const struct crier_mem *mem;
@@ -85,15 +89,23 @@ struct crier_store {
     struct crier_store_totals totals, before; /* before: as they were at begin */
     uint64_t topic_serial, before_serial;     /* the last one drawn */
     struct crier_class classes[CRIER_CLASSES], before_classes[CRIER_CLASSES];
-    uint64_t clock_shift; /* the store's clock is boot_ms + this (it may wrap) */
+    uint64_t clock_shift;       /* the store's clock is boot_ms + this (it may wrap) */
+    struct crier_anchor anchor; /* CRIER_SYNC_INTERVAL */
+    uint64_t measured;          /* commits since free pages were counted */
 
     /* ---- the transaction under way: batch.c ---- */
     MDB_txn *txn;
     MDB_cursor *cursors[CRIER_TABLES]; /* opened when first needed, closed with it */
     struct crier_map touched;          /* struct crier_touched, by the hash of the name */
     struct crier_touched *touched_list;
+    struct crier_touched *filled;          /* those with numbers to be added */
+    bool unflushed;                        /* there are such, or some in `added` */
     struct crier_buf scratch;              /* a row being put */
+    struct crier_buf copy;                 /* a row that was read */
     struct crier_buf added[CRIER_CLASSES]; /* numbers to be added to `order`, each 8 bytes */
+
+    /* ---- reading: view.c; any thread ---- */
+    struct crier_view *_Atomic idle_views[CRIER_VIEWS_IDLE]; /* to be used again; NULL: none */
 };
 
 /* ---- shared ------------------------------------------------------------------------------ */
@@ -118,6 +130,28 @@ static inline uint64_t crier_get_u64(const void *bytes)
     return value;
 }
 
+static inline MDB_val crier_val(const void *data, size_t size)
+{
+    return (MDB_val){size, (void *)(uintptr_t)data};
+}
+
+/* store.c: writes totals, and the classes that changed, in the transaction under way. */
+int crier_store_save(struct crier_store *store) CRIER_MUST_CHECK;
+/* How large the file is, and what of it is free. */
+void crier_store_measure(struct crier_store *store);
+/* reclass.c: when the rules are not those the store was left with, every event is put into its
+ * class anew. */
+int crier_store_apply_rules(struct crier_store *store) CRIER_MUST_CHECK;
+/* The value of "totals". 0, -EUCLEAN. ret_topic_serial may be NULL. */
+int crier_totals_read(MDB_val value,
+                      struct crier_store_totals *ret_totals,
+                      uint64_t *ret_topic_serial);
+/* A key of `order`. 0, -EUCLEAN. */
+int crier_class_key_read(MDB_val key, uint32_t *ret_class_id);
+/* Is it the key of a class in `meta`? */
+bool crier_class_meta_key_read(MDB_val key, uint32_t *ret_class_id);
+/* 0, -EUCLEAN. */
+int crier_class_read(MDB_val value, struct crier_class *ret_class);
 void crier_topic_row_write(const struct crier_topic_row *row,
                            unsigned char out[CRIER_TOPIC_ROW_BYTES]);
 /* 0, -EUCLEAN. */
@@ -137,7 +171,30 @@ int crier_row_get(const struct crier_store *store,
                   uint64_t number,
                   struct crier_row *ret_row);
 
-/* batch.c: writes the touched topics and collected numbers, so that tables can be read. */
+/* view.c: ends the views kept to be used again; before the environment is closed. */
+void crier_views_free(struct crier_store *store);
+
+/* batch.c */
+void crier_changes_init(struct crier_store *store);
+void crier_changes_deinit(struct crier_store *store);
+/* The topic's row as this transaction leaves it; made, if it is to be. -ENOENT: there is none. */
+int crier_batch_touch(struct crier_store *store,
+                      struct crier_slice name,
+                      bool make,
+                      struct crier_touched **ret) CRIER_MUST_CHECK;
+struct crier_topic_row *crier_touched_row(struct crier_touched *touched);
+/* Writes an event's row again (its class or what it is held under has changed). */
+int crier_batch_rewrite(struct crier_store *store,
+                        uint64_t number,
+                        const struct crier_row *row) CRIER_MUST_CHECK;
+/* Takes a number out of a class in `order`, or puts one in. */
+int crier_batch_order(struct crier_store *store, uint32_t class_id, uint64_t number, bool add)
+    CRIER_MUST_CHECK;
+/* Copies an event's row out of the file: what it borrows is valid until the next such call. */
+int crier_batch_row(struct crier_store *store,
+                    uint64_t number,
+                    struct crier_row *ret_row) CRIER_MUST_CHECK;
+/* Writes the touched topics and collected numbers, so that tables can be read. */
 int crier_batch_flush(struct crier_store *store) CRIER_MUST_CHECK;
 /* The cursor of a table in the transaction under way. */
 int crier_batch_cursor(struct crier_store *store, int table, MDB_cursor **ret) CRIER_MUST_CHECK;

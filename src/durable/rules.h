@@ -18,6 +18,8 @@ struct crier_rule {
     uint64_t max_events, max_bytes, max_age_ms;
 };
 
+struct crier_buf;
+
 struct crier_rules {
     struct crier_rule list[CRIER_RULES];
     size_t count;
@@ -25,6 +27,8 @@ struct crier_rules {
 
 /* Adds a rule as text. NULL: it was added. Otherwise a sentence for people (static text). */
 const char *crier_rules_add(struct crier_rules *rules, struct crier_slice text);
+/* All of them as text, each in a line, the same for equal rules: the store keeps it. */
+void crier_rules_write(const struct crier_rules *rules, struct crier_buf *buf);
 /* The rule a topic belongs to, 1 .. count; 0: none. */
 size_t crier_rules_find(const struct crier_rules *rules, struct crier_slice topic);
 

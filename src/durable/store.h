@@ -46,6 +46,9 @@ struct crier_store_options {
     unsigned epoch; /* 1 .. 999 */
 };
 
+/* The version of the file's format (docs/journal-format.md). */
+enum { CRIER_STORE_FORMAT = 1 };
+
 /* 64 GiB: of addresses, not of memory or disk. */
 #define CRIER_STORE_FILE_BYTES (UINT64_C(64) << 30)
 
@@ -270,6 +273,20 @@ int crier_view_extras(struct crier_view *view,
                       uint64_t *ret_ttl_ms) CRIER_MUST_CHECK;
 
 /* ---- for the operator --------------------------------------------------------------------- */
+
+/* What a share of history holds: that of what no rule takes, then that of each rule in force
+ * (those the file was last written with). */
+struct crier_store_share {
+    const struct crier_rule *rule; /* NULL: of what no rule takes; lives as long as the store */
+    uint64_t events, bytes;        /* without those kept aside */
+    uint64_t kept_events, kept_bytes;
+};
+/* The shares by number, from 0 on; false: there are no more. */
+bool crier_store_share(struct crier_store *store,
+                       size_t i,
+                       struct crier_store_share *ret_share);
+/* The process that has the folder open for writing; 0: none has. Takes no lock. 0, -errno. */
+int crier_store_holder(const char *dir, uint64_t *ret_process) CRIER_MUST_CHECK;
 
 /* Reads every page and every entry, and compares the tables with each other. Each fault found is a
  * sentence for fn. 0: sound; -EUCLEAN: it is not; others: it could not be looked at. */

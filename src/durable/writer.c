@@ -367,13 +367,11 @@ static void committed(struct writer *w, uint64_t took_us)
     struct crier_memory *memory = &d->memory;
 
     crier_memory_lock(memory);
-    memory->boot_ms = w->clock_ms > memory->boot_ms ? w->clock_ms : memory->boot_ms;
     uint64_t from = atomic_load_explicit(&memory->end, memory_order_relaxed);
     crier_floors_saved(&memory->floors);
     for (size_t i = 0; i < w->put_count; i++)
         take_one(memory, &w->puts[i]);
     crier_apply_leavings(d, &w->leavings);
-    crier_keys_expire(&memory->keys, memory->boot_ms, memory->limits.key_age_ms);
     crier_memory_retain(memory);
     crier_memory_release(memory);
     crier_memory_wake(memory, from);
@@ -489,10 +487,25 @@ static void sync_if_due(struct writer *w, bool now)
 
 /* ---- the loop ---------------------------------------------------------------------------- */
 
+/* What time alone changes in memory; before keys are looked for. */
+static void pass_time(struct writer *w)
+{
+    struct crier_memory *memory = &w->d->memory;
+
+    crier_memory_lock(memory);
+    if (w->clock_ms > memory->boot_ms)
+        memory->boot_ms = w->clock_ms;
+    crier_keys_expire(&memory->keys, memory->boot_ms, memory->limits.key_age_ms);
+    crier_memory_retain(memory);
+    crier_memory_release(memory);
+    crier_memory_unlock(memory);
+}
+
 static void write_all(struct writer *w)
 {
     struct crier_durable *d = w->d;
 
+    pass_time(w);
     w->put_count = w->forgets = 0;
     w->failed = NULL;
     crier_leavings_clear(&w->leavings, d->memory.first);

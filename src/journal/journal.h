@@ -82,8 +82,9 @@ struct crier_draft {
 struct crier_parcel {
     struct crier_draft *drafts;
     size_t count;
-    /* Called once, if submit answered false, in any thread, without a mutex: it must only
-     * signal. The parcel, and what its drafts borrow, are the caller's again. */
+    /* Called once, if submit answered false, in any thread, without a mutex: it must be quick,
+     * and wait for nothing; it may submit. The parcel, and what its drafts borrow, are the
+     * caller's again. */
     void (*done)(struct crier_parcel *parcel);
     /* The journal's: */
     struct crier_parcel *next;
@@ -364,6 +365,9 @@ struct crier_journal {
     const struct crier_journal_ops *ops;
     const struct crier_mem *mem;
     struct crier_hash_key hash_key;
+    /* It may answer CRIER_WAIT, and submit false: threads that must not stand still neither
+     * append nor ask without a wait. */
+    bool may_wait;
 };
 
 /* The same limits with the defaults filled in; NULL: all of them. */

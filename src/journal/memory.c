@@ -574,7 +574,7 @@ int crier_journal_new_memory(const struct crier_mem *mem,
     struct crier_memory *memory = crier_mem_zalloc(mem, sizeof(*memory));
     if (!memory)
         return -ENOMEM;
-    memory->journal = (struct crier_journal){&memory_ops, mem, *key};
+    memory->journal = (struct crier_journal){.ops = &memory_ops, .mem = mem, .hash_key = *key};
     memory->limits = wanted;
     struct crier_id start = {now.wall_ms, (uint64_t)epoch * CRIER_EPOCH_IDS};
     if (crier_memory_init(memory, &(struct crier_memory_past){.epoch = epoch,

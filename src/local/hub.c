@@ -2,7 +2,14 @@
 /*
  * A hub is a journal, a clock and a count of those who use it: the caller, servers, streams and
  * readers. It has no thread: publishing lets history age, and so does whoever reads or asks,
- * once a second.
+ * once a second. (A journal on disk has threads of its own.)
+ *
+ *     made ──▶ journal ──▶ the last reference goes: the journal is closed, what was submitted
+ *       │                  is written and done (refs is 0: calls are refused) ──▶ gone
+ *       └────▶ no journal, but an error and a sentence: what could not be opened (disk.c)
+ *
+ * Closing a journal on disk waits for its threads. Threads that must not stand still, and those
+ * of the journal itself, leave that to a thread that is started for it.
  *
  * Two hubs know nothing of each other; each draws its own hash key and epoch (the part of its
  * ids by which those of another life are told).
@@ -17,8 +24,17 @@
 #include "hub/topic.h"
 #include "net/sys.h"
 #include <limits.h>
+#include <pthread.h>
+#include <signal.h>
 
-enum { AGE_EVERY_MS = 1000, TOPICS_DEFAULT = 100, EPOCHS = 999 };
+enum {
+    AGE_EVERY_MS = 1000,
+    TOPICS_DEFAULT = 100,
+    EPOCHS = 999,
+    OPTIONS_0_2 = offsetof(struct crier_hub_options, dir),
+};
+
+_Thread_local unsigned crier_stepping;
 
 /* ---- life -------------------------------------------------------------------------------- */
 
@@ -29,12 +45,40 @@ struct crier_hub *crier_hub_ref(struct crier_hub *hub)
     return hub;
 }
 
+static void destroy(struct crier_hub *hub)
+{
+    crier_journal_free(hub->journal);
+    crier_buf_deinit(&hub->fault);
+    crier_mem_free(hub->mem, hub);
+}
+
+static void *run_destroy(void *hub)
+{
+    destroy(hub);
+    return NULL;
+}
+
+/* Without a thread it would stay open, as a process that ends leaves it: nothing is lost. */
+static void destroy_elsewhere(struct crier_hub *hub)
+{
+    sigset_t all, before;
+    pthread_t thread;
+
+    sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (pthread_create(&thread, NULL, run_destroy, hub) == 0)
+        (void)pthread_detach(thread);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 struct crier_hub *crier_hub_unref(struct crier_hub *hub)
 {
-    if (hub && atomic_fetch_sub_explicit(&hub->refs, 1, memory_order_acq_rel) == 1) {
-        crier_journal_free(hub->journal);
-        crier_mem_free(hub->mem, hub);
-    }
+    if (!hub || atomic_fetch_sub_explicit(&hub->refs, 1, memory_order_acq_rel) != 1)
+        return NULL;
+    if (crier_hub_would_block(hub))
+        destroy_elsewhere(hub);
+    else
+        destroy(hub);
     return NULL;
 }
 
@@ -76,37 +120,53 @@ static bool read_limits(const struct crier_hub_options *options,
         !read_limit(options->max_event_bytes, &limits.max_event_bytes) ||
         !read_limit(options->max_keys, &limits.max_keys) ||
         !read_limit(options->key_age_ms, &limits.key_age_ms) ||
-        !read_limit(options->max_floors, &limits.max_floors))
+        !read_limit(options->max_floors, &limits.max_floors) ||
+        !read_limit(options->window_bytes, &limits.window_bytes) ||
+        !read_limit(options->replay_bytes, &limits.replay_bytes) ||
+        !read_limit(options->pending_bytes, &limits.pending_bytes))
         return false;
     *ret_limits = crier_journal_limits_filled(&limits);
     return true;
 }
 
-static int start_journal(struct crier_hub *hub)
+static int start_journal(struct crier_hub *hub, const struct crier_hub_options *options)
 {
     struct crier_now now = crier_hub_now(hub);
-    uint32_t epoch;
+    uint32_t random;
+    unsigned epoch;
     int r;
 
     r = crier_sys_random(&hub->hash_key, sizeof(hub->hash_key));
     if (r == 0)
-        r = crier_sys_random(&epoch, sizeof(epoch));
+        r = crier_sys_random(&random, sizeof(random));
     if (r < 0)
         return r;
     atomic_init(&hub->refs, 1);
     atomic_init(&hub->aged_ms, now.boot_ms);
-    return crier_journal_new_memory(hub->mem, &hub->hash_key, &hub->limits, 1 + epoch % EPOCHS,
-                                    now, &hub->journal);
+    epoch = 1 + random % EPOCHS;
+    if (crier_hub_asks_for_disk(options))
+        return crier_hub_open_disk(hub, epoch, options);
+    return crier_journal_new_memory(hub->mem, &hub->hash_key, &hub->limits, epoch, now,
+                                    &hub->journal);
+}
+
+/* The options as they were read. 0: a hub, or one that knows why it cannot be used. */
+static int set_up(struct crier_hub *hub, const struct crier_hub_options *options)
+{
+    if (read_limits(options, &hub->limits))
+        return start_journal(hub, options);
+    if (!crier_hub_asks_for_disk(options))
+        return -EINVAL;
+    atomic_init(&hub->refs, 1);
+    return crier_hub_refuse(hub, CRIER_EINVAL,
+                            "a limit of the hub is negative: none can be switched off");
 }
 
 struct crier_hub *crier_hub_new_with(const struct crier_hub_options *options)
 {
     struct crier_hub_options o;
-    struct crier_journal_limits limits;
 
-    crier_options_read(&o, sizeof(o), options);
-    if (!read_limits(&o, &limits))
-        return NULL;
+    crier_options_read_grown(&o, sizeof(o), OPTIONS_0_2, options);
 
     const struct crier_mem *mem = o.mem ? o.mem : &crier_mem_libc;
     struct crier_hub *hub = crier_mem_zalloc(mem, sizeof(*hub));
@@ -114,9 +174,11 @@ struct crier_hub *crier_hub_new_with(const struct crier_hub_options *options)
         return NULL;
     hub->mem = mem;
     hub->clock = o.clock;
-    hub->limits = limits;
-    if (start_journal(hub) < 0)
+    crier_buf_init(&hub->fault, mem);
+    if (set_up(hub, &o) < 0) {
+        crier_buf_deinit(&hub->fault);
         return crier_mem_free(mem, hub);
+    }
     return hub;
 }
 
@@ -125,16 +187,56 @@ struct crier_hub *crier_hub_free(struct crier_hub *hub)
     return crier_hub_unref(hub);
 }
 
+/* ---- what may be asked of it ------------------------------------------------------------- */
+
+int crier_hub_check(const struct crier_hub *hub)
+{
+    if (!hub)
+        return CRIER_ENOMEM;
+    if (hub->error)
+        return hub->error;
+    return atomic_load_explicit(&hub->refs, memory_order_relaxed) ? 0 : CRIER_ECANCELED;
+}
+
+bool crier_hub_would_block(const struct crier_hub *hub)
+{
+    return crier_stepping && hub->journal && hub->journal->may_wait;
+}
+
+int crier_hub_result(int draft_result)
+{
+    switch (draft_result) {
+    case CRIER_APPEND_DUPLICATE:
+        return 0;
+    case CRIER_APPEND_FULL:
+        return CRIER_EWOULDBLOCK;
+    case CRIER_APPEND_UNKNOWN:
+        return CRIER_EUNKNOWN;
+    default:
+        return draft_result;
+    }
+}
+
+const char *crier_hub_error(const struct crier_hub *hub)
+{
+    if (!hub)
+        return crier_strerror(CRIER_ENOMEM);
+    return hub->error ? hub->fault.data : "";
+}
+
 /* ---- topics and counters ----------------------------------------------------------------- */
 
 int crier_hub_forget(struct crier_hub *hub, struct crier_slice topic)
 {
-    if (!hub)
-        return CRIER_ENOMEM;
+    int r = crier_hub_check(hub);
+
+    if (r < 0)
+        return r;
     if (crier_topic_fault(topic))
         return CRIER_EINVAL;
-    crier_journal_forget(hub->journal, topic, crier_hub_now(hub));
-    return 0;
+    if (crier_hub_would_block(hub))
+        return CRIER_EWOULDBLOCK;
+    return crier_hub_result(crier_journal_forget(hub->journal, topic, crier_hub_now(hub)));
 }
 
 /* Some topics, copied under the journal's mutex, so that fn is called without it. */
@@ -172,14 +274,17 @@ int crier_hub_topics(struct crier_hub *hub,
     size_t most = limit ? (limit < INT_MAX ? limit : INT_MAX) : TOPICS_DEFAULT, told = 0;
     char name[CRIER_TOPIC_BYTES];
     struct listing listing;
+    int r = crier_hub_check(hub);
 
-    if (!hub)
-        return CRIER_ENOMEM;
+    if (r < 0)
+        return r;
+    if (crier_hub_would_block(hub))
+        return CRIER_EWOULDBLOCK;
     crier_hub_age(hub, crier_hub_now(hub));
     do {
         listing.count = 0;
-        int r = crier_journal_topics(hub->journal, prefix, after, SIZE_MAX, NULL, list_topic,
-                                     &listing);
+        r = crier_journal_topics(hub->journal, prefix, after, LISTED_AT_ONCE, NULL, list_topic,
+                                 &listing);
         if (r < 0)
             return r;
         for (int i = 0; i < listing.count && told < most; i++) {
@@ -196,25 +301,46 @@ int crier_hub_topics(struct crier_hub *hub,
     return (int)told;
 }
 
+static enum crier_disk disk_of(const struct crier_hub *hub,
+                               const struct crier_journal_stats *stats)
+{
+    enum crier_journal_state state = crier_journal_state(hub->journal);
+
+    if (!stats->disk.durable)
+        return CRIER_DISK_NONE;
+    return state == CRIER_JOURNAL_FAILED ? CRIER_DISK_FAILED
+           : state == CRIER_JOURNAL_FULL ? CRIER_DISK_FULL
+                                         : CRIER_DISK_OK;
+}
+
 int crier_hub_stats_with(struct crier_hub *hub, size_t size, struct crier_hub_stats *ret_stats)
 {
     struct crier_journal_stats now;
     struct crier_hub_stats stats;
+    int r = crier_hub_check(hub);
 
-    if (!hub)
-        return CRIER_ENOMEM;
+    if (r < 0)
+        return r;
     crier_hub_age(hub, crier_hub_now(hub));
     crier_journal_get_stats(hub->journal, &now);
-    stats = (struct crier_hub_stats){.events = now.events,
-                                     .bytes = now.bytes,
-                                     .topics = now.topics,
-                                     .published = now.appended,
-                                     .duplicates = now.duplicates,
-                                     .evicted = now.evicted,
-                                     .expired = now.expired,
-                                     .forgotten = now.forgotten,
-                                     .first = now.first,
-                                     .last = now.last};
+    stats = (struct crier_hub_stats){
+        .events = now.events,
+        .bytes = now.bytes,
+        .topics = now.topics,
+        .published = now.appended,
+        .duplicates = now.duplicates,
+        .evicted = now.evicted,
+        .expired = now.expired,
+        .forgotten = now.forgotten,
+        .first = now.first,
+        .last = now.last,
+        .disk = disk_of(hub, &now),
+        .disk_bytes = now.disk.file_bytes,
+        .disk_free_bytes = now.disk.free_bytes,
+        .pending_bytes = now.disk.pending_bytes,
+        .commits = now.disk.commits,
+        .disk_refused = now.disk.refused_full + now.disk.refused_failed + now.disk.unknown,
+    };
     /* A caller of a later release knows more counters: they are 0. */
     if (size > sizeof(stats))
         memset((char *)ret_stats + sizeof(stats), 0, size - sizeof(stats));

@@ -2,17 +2,18 @@
 /*
  * Publishing into the hub: checked as the HTTP interface checks (hub/publication.h), encoded,
  * appended. Whatever thread calls, the journal's mutex puts it in order; readers are told from
- * in there.
+ * in there. A journal on disk lets the caller stand still until the event is there (submit.c is
+ * for those who must not).
  *
  * What is small is encoded on the stack. Nothing is kept of what fails.
  */
+#include "local/publish.h"
 #include "base/mem.h"
 #include "base/options.h"
 #include "base/utf8.h"
 #include "event/event.h"
 #include "hub/publication.h"
 #include "hub/topic.h"
-#include "local/hub.h"
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -47,48 +48,70 @@ static int check(const struct crier_publication *p)
     return check_event(&p->event);
 }
 
+/* ---- encoding ---------------------------------------------------------------------------- */
+
+int crier_pressing_begin(struct crier_pressing *pressing,
+                         struct crier_hub *hub,
+                         const struct crier_publication *publication)
+{
+    const struct crier_publication *p = publication;
+    int r = check(p);
+
+    if (r < 0)
+        return r;
+    pressing->event = p->event;
+    /* Without data there would be no event. */
+    pressing->event.flags |= CRIER_DATA;
+    pressing->draft = (struct crier_draft){
+        .topics = {p->topic}, .topic_count = 1, .ttl_ms = (uint64_t)p->ttl_ms, .key = p->key};
+    if (!crier_slice_eq(p->event.type, CRIER_SLICE("message")))
+        pressing->draft.type = p->event.type;
+    pressing->size = crier_event_size(&pressing->event);
+    /* The id is written when the event is appended: its line counts too. */
+    if (pressing->size + sizeof("id: \n") + CRIER_ID_TEXT > hub->limits.max_event_bytes)
+        return CRIER_EMSGSIZE;
+    return 0;
+}
+
+void crier_pressing_write(struct crier_pressing *pressing, char *out)
+{
+    pressing->draft.id_at = crier_event_write(&pressing->event, out);
+    pressing->draft.sse = (struct crier_slice){out, pressing->size};
+}
+
 /* ---- appending --------------------------------------------------------------------------- */
 
 static int
 append(struct crier_hub *hub, struct crier_draft *draft, struct crier_receipt *ret_receipt)
 {
     crier_journal_append(hub->journal, draft, 1, crier_hub_now(hub));
-    if (draft->result == CRIER_APPEND_FULL)
-        return CRIER_EWOULDBLOCK;
-    if (draft->result < 0)
-        return draft->result;
-    if (ret_receipt)
-        *ret_receipt = (struct crier_receipt){
-            .id = draft->ret_id, .duplicate = draft->result == CRIER_APPEND_DUPLICATE};
-    return 0;
+
+    int r = crier_hub_result(draft->result);
+    if (r == 0 && ret_receipt)
+        *ret_receipt = crier_receipt_of(draft);
+    return r;
+}
+
+struct crier_receipt crier_receipt_of(const struct crier_draft *draft)
+{
+    return (struct crier_receipt){.id = draft->ret_id,
+                                  .duplicate = draft->result == CRIER_APPEND_DUPLICATE};
 }
 
 /* What has passed the checks. */
 static int publish(struct crier_hub *hub,
-                   const struct crier_publication *p,
+                   struct crier_pressing *pressing,
                    struct crier_receipt *ret_receipt)
 {
-    struct crier_event event = p->event;
-    struct crier_draft draft = {
-        .topics = {p->topic}, .topic_count = 1, .ttl_ms = (uint64_t)p->ttl_ms, .key = p->key};
     char small[SMALL], *sse = small;
     int r;
 
-    /* Without data there would be no event. */
-    event.flags |= CRIER_DATA;
-    if (!crier_slice_eq(event.type, CRIER_SLICE("message")))
-        draft.type = event.type;
-    draft.sse.len = crier_event_size(&event);
-    /* The id is written when the event is appended: its line counts too. */
-    if (draft.sse.len + sizeof("id: \n") + CRIER_ID_TEXT > hub->limits.max_event_bytes)
-        return CRIER_EMSGSIZE;
-    if (draft.sse.len > SMALL)
-        sse = crier_mem_alloc(hub->mem, draft.sse.len);
+    if (pressing->size > SMALL)
+        sse = crier_mem_alloc(hub->mem, pressing->size);
     if (!sse)
         return CRIER_ENOMEM;
-    draft.id_at = crier_event_write(&event, sse);
-    draft.sse.data = sse;
-    r = append(hub, &draft, ret_receipt);
+    crier_pressing_write(pressing, sse);
+    r = append(hub, &pressing->draft, ret_receipt);
     if (sse != small)
         crier_mem_free(hub->mem, sse);
     return r;
@@ -101,13 +124,16 @@ int crier_hub_publish_with(struct crier_hub *hub,
                            struct crier_receipt *ret_receipt)
 {
     struct crier_publication p;
-    int r;
+    struct crier_pressing pressing;
+    int r = crier_hub_check(hub);
 
-    if (!hub)
-        return CRIER_ENOMEM;
+    if (r < 0)
+        return r;
     crier_options_read(&p, sizeof(p), publication);
-    r = check(&p);
-    return r < 0 ? r : publish(hub, &p, ret_receipt);
+    r = crier_pressing_begin(&pressing, hub, &p);
+    if (r == 0 && crier_hub_would_block(hub))
+        r = CRIER_EWOULDBLOCK;
+    return r < 0 ? r : publish(hub, &pressing, ret_receipt);
 }
 
 int crier_hub_publish(struct crier_hub *hub,
@@ -128,10 +154,10 @@ int crier_hub_publishf(
     struct crier_event event = {.type = crier_slice_of(type)};
     char small[SMALL], *text = small;
     va_list args;
-    int len, r;
+    int len, r = crier_hub_check(hub);
 
-    if (!hub)
-        return CRIER_ENOMEM;
+    if (r < 0)
+        return r;
     va_start(args, format);
     len = vsnprintf(small, sizeof(small), format, args);
     va_end(args);
@@ -149,19 +175,5 @@ int crier_hub_publishf(
     r = crier_hub_publish(hub, topic, &event, NULL);
     if (text != small)
         crier_mem_free(hub->mem, text);
-    return r;
-}
-
-/* Memory is never slow: it is done before this returns, and what fails fails here. */
-int crier_hub_submit(struct crier_hub *hub,
-                     const struct crier_publication *publication,
-                     void (*done)(int result, const struct crier_receipt *receipt, void *ctx),
-                     void *ctx)
-{
-    struct crier_receipt receipt;
-    int r = crier_hub_publish_with(hub, publication, &receipt);
-
-    if (r == 0 && done)
-        done(0, &receipt, ctx);
     return r;
 }

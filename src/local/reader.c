@@ -13,28 +13,35 @@
  * start by the first next(), later ones by the scan that comes upon them, before what is behind
  * them.
  *
- * The descriptor, once it was asked for:
+ * Sleep has two kinds: for news, at the end, once there is a descriptor to announce them; and
+ * for the disk, where what is asked (the start, or a slice) has to be read first. Then next()
+ * asks the same again when it is woken, and has nothing to say until then.
  *
  *     awake, readable --next() at the end: crier_journal_watch, drain--> asleep, not readable
- *           ^                                                               |
- *           '------------- an append, in any thread: wake() ----------------'
+ *       |   ^   ^                                                           |
+ *       |   |   '--------- an append, in any thread: news() ----------------'
+ *       |   '------------- it can be answered, in any thread: answer() -----.
+ *       '--next(): CRIER_WAIT, drain--> waiting, not readable --------------'
+ *
+ * What cannot be read from disk is answered, and asked again by the next next(): the position
+ * stays, and the descriptor readable.
  *
  * Invariants
- *   (1) with a descriptor: it is readable, or the watch is asleep, or an appender is about to
- *       signal it
+ *   (1) with a descriptor: it is readable, or the watch is asleep, or it waits, or somebody is
+ *       about to signal it
  *   (2) asleep: position is the end but for events that are not for it, nothing is ahead
  *   (3) nothing after `id` and matching is lost in silence
  *
- * Threads: one at a time, but for wake(). What can fail: memory (the position stays, the next
- * call tries again), and the making of the descriptor.
+ * Threads: one at a time, but for news() and answer(). The latter may come before there is a
+ * descriptor: it says so in `waiting` first and looks for one (`announced`) then; who makes one
+ * does it the other way round, so that one of them sees the other.
+ * What can fail: memory and the disk (the position stays, the next call tries again), and the
+ * making of the descriptor.
  */
 #include "base/mem.h"
 #include "base/options.h"
-#include "hub/since.h"
-#include "hub/subscription.h"
-#include "hub/topic.h"
-#include "local/hub.h"
 #include "local/message.h"
+#include "local/wish.h"
 #include "net/wake.h"
 
 enum {
@@ -59,126 +66,63 @@ struct crier_reader {
     struct crier_messages ahead;
     struct crier_wake wake; /* fd < 0: nobody has asked for it */
     struct crier_watch watch;
+    struct crier_wait wait;
+    bool asking;              /* it has to ask the same again */
+    _Atomic bool waiting;     /* for the disk */
+    _Atomic bool announced;   /* wake is made */
+    bool located;             /* it has a position; until then it asks, … */
+    struct crier_since since; /* … this … */
+    struct crier_now asked;   /* … as it was meant when it was made */
 };
 
-/* ---- options ----------------------------------------------------------------------------- */
+/* ---- the start, and who wakes it --------------------------------------------------------- */
 
-struct reading {
-    struct crier_slice selectors[CRIER_SUBSCRIPTION_SELECTORS];
-    struct crier_slice types[CRIER_SUBSCRIPTION_TYPES];
-    struct crier_wish wish;
-    struct crier_since since;
-};
-
-static int invalid(struct crier_reader *reader, int error, const char *fault)
+static bool is_waiting(const struct crier_reader *reader)
 {
-    reader->error = error;
-    reader->fault = fault;
-    return error;
+    return atomic_load(&reader->waiting);
 }
 
-static int add_selector(struct crier_reader *reader, struct reading *reading, const char *text)
+/* Before each question: from then on it may be woken. */
+static struct crier_wait *begin_question(struct crier_reader *reader)
 {
-    const char *fault = crier_selector_fault(crier_slice_of(text));
-
-    if (fault)
-        return invalid(reader, CRIER_EINVAL, fault);
-    if (reading->wish.selector_count == CRIER_SUBSCRIPTION_SELECTORS)
-        return invalid(reader, CRIER_E2BIG,
-                       "A reader has at most 100 selectors: use a pattern.");
-    reading->selectors[reading->wish.selector_count++] = crier_slice_of(text);
-    return 0;
+    atomic_store(&reader->waiting, true);
+    return &reader->wait;
 }
 
-static int read_selectors(struct crier_reader *reader,
-                          struct reading *reading,
-                          const struct crier_reader_options *options)
+/* `result`: what it was answered. It waits: what made the descriptor readable is used up, but
+ * not a signal that came for this question meanwhile. */
+static void end_question(struct crier_reader *reader, int result)
 {
-    int r = 0;
-
-    if (options->selector)
-        r = add_selector(reader, reading, options->selector);
-    for (size_t i = 0; i < options->selector_count && r == 0; i++)
-        r = add_selector(reader, reading, options->selectors[i]);
-    if (r == 0 && !reading->wish.selector_count)
-        return invalid(reader, CRIER_EINVAL,
-                       "A reader needs a selector: a topic or a pattern.");
-    return r;
-}
-
-static int read_types(struct crier_reader *reader,
-                      struct reading *reading,
-                      const struct crier_reader_options *options)
-{
-    if (options->type_count > CRIER_SUBSCRIPTION_TYPES)
-        return invalid(reader, CRIER_E2BIG, "A reader can name at most 100 event types.");
-    for (size_t i = 0; i < options->type_count; i++) {
-        struct crier_slice type = crier_slice_of(options->types[i]);
-
-        if (crier_slice_find_eol(type) < type.len)
-            return invalid(reader, CRIER_EINVAL,
-                           "An event type cannot have CR or LF in it, so no event will ever "
-                           "have this one.");
-        reading->types[i] = type;
+    reader->asking = result == CRIER_WAIT;
+    if (result != CRIER_WAIT) {
+        atomic_store(&reader->waiting, false);
+    } else if (reader->wake.fd >= 0) {
+        crier_wake_drain(&reader->wake);
+        if (!is_waiting(reader))
+            crier_wake_signal(&reader->wake);
     }
-    reading->wish.type_count = options->type_count;
-    return 0;
 }
 
-/* What is empty is absent. */
-static int read_start(struct crier_reader *reader,
-                      struct reading *reading,
-                      const struct crier_reader_options *options,
-                      struct crier_now now)
+static void answer(struct crier_wait *wait)
 {
-    struct crier_slice last_id = crier_slice_of(options->last_id);
-    struct crier_slice since = crier_slice_of(options->since);
-    const char *fault = NULL;
+    struct crier_reader *reader = CRIER_CONTAINER(wait, struct crier_reader, wait);
 
-    reading->since = (struct crier_since){.kind = CRIER_SINCE_NOW};
-    if (since.len)
-        fault = crier_since_fault(since, now, &reading->since);
-    if (fault)
-        return invalid(reader, CRIER_EINVAL, fault);
-    if (last_id.len)
-        reading->since = crier_since_last_id(last_id);
-    return 0;
+    atomic_store(&reader->waiting, false);
+    if (atomic_load(&reader->announced))
+        crier_wake_signal(&reader->wake);
 }
 
-static int read_options(struct crier_reader *reader,
-                        struct reading *reading,
-                        const struct crier_reader_options *options,
-                        struct crier_now now)
-{
-    int r;
-
-    reading->wish =
-        (struct crier_wish){.selectors = reading->selectors, .types = reading->types};
-    r = read_selectors(reader, reading, options);
-    if (r == 0)
-        r = read_types(reader, reading, options);
-    if (r == 0)
-        r = read_start(reader, reading, options, now);
-    if (r < 0)
-        return r;
-    r = crier_subscription_new(reader->hub->mem, reader->hub->journal, &reading->wish,
-                               &reader->subscription);
-    if (r == CRIER_E2BIG)
-        return invalid(reader, r, "A reader has at most 10 patterns: use wider ones.");
-    return r;
-}
-
-/* ---- life -------------------------------------------------------------------------------- */
-
-static int
-locate(struct crier_reader *reader, const struct crier_since *since, struct crier_now now)
+/* 0, CRIER_WAIT, -ENOMEM, -EIO. */
+static int locate(struct crier_reader *reader)
 {
     struct crier_start start;
-    int r = crier_journal_locate(reader->hub->journal, &reader->subscription->filter, since,
-                                 now, NULL, &start);
+    int r = crier_journal_locate(reader->hub->journal, &reader->subscription->filter,
+                                 &reader->since, reader->asked, begin_question(reader), &start);
 
-    if (r < 0)
+    end_question(reader, r);
+    if (r != 0)
         return r;
+    reader->located = true;
     reader->position = start.position;
     reader->losses = start.losses;
     reader->picks = start.picks;
@@ -186,11 +130,12 @@ locate(struct crier_reader *reader, const struct crier_since *since, struct crie
     reader->until = start.until;
     reader->gap = start;
     /* Until a gap is told it would be told again. */
-    reader->id = start.gap && since->kind == CRIER_SINCE_ID ? since->id : start.id;
+    reader->id =
+        start.gap && reader->since.kind == CRIER_SINCE_ID ? reader->since.id : start.id;
     return 0;
 }
 
-static void wake(void *ctx)
+static void news(void *ctx)
 {
     struct crier_reader *reader = ctx;
 
@@ -202,7 +147,7 @@ static void set_interest(struct crier_reader *reader)
     const struct crier_filter *filter = &reader->subscription->filter;
     struct crier_watch *watch = &reader->watch;
 
-    watch->wake = wake;
+    watch->wake = news;
     watch->wake_ctx = reader;
     if (filter->match)
         crier_interest_all(&watch->interest);
@@ -212,34 +157,47 @@ static void set_interest(struct crier_reader *reader)
         crier_interest_add(&watch->interest, filter->topic_hashes[i]);
 }
 
+/* ---- life -------------------------------------------------------------------------------- */
+
+/* 0: it can be asked, and will say what is wrong if something is; -ENOMEM. */
+static int set_up(struct crier_reader *reader, const struct crier_reader_options *options)
+{
+    struct crier_hub *hub = reader->hub;
+    int r = hub->error;
+
+    reader->asked = crier_hub_now(hub);
+    reader->fault = crier_hub_error(hub);
+    if (r == 0)
+        r = crier_wish_read(hub, options, reader->asked, &reader->subscription, &reader->since,
+                            &reader->fault);
+    if (r < 0 && !reader->fault[0])
+        return r;
+    reader->error = r;
+    if (r < 0)
+        return 0;
+    set_interest(reader);
+    /* Has the disk to be waited for, or cannot be read, next() asks again. */
+    r = locate(reader);
+    return r == -ENOMEM ? r : 0;
+}
+
 struct crier_reader *crier_reader_new_with(struct crier_hub *hub,
                                            const struct crier_reader_options *options)
 {
     struct crier_reader_options o;
     struct crier_reader *reader;
-    struct reading reading;
-    int r;
 
-    if (!hub)
+    if (!hub || crier_hub_check(hub) == CRIER_ECANCELED)
         return NULL;
     crier_options_read(&o, sizeof(o), options);
     reader = crier_mem_zalloc(hub->mem, sizeof(*reader));
     if (!reader)
         return NULL;
     reader->hub = crier_hub_ref(hub);
-    reader->fault = "";
     reader->wake.fd = -1;
+    reader->wait.wake = answer;
     crier_messages_init(&reader->ahead, hub->mem);
-
-    struct crier_now now = crier_hub_now(hub);
-    r = read_options(reader, &reading, &o, now);
-    if (r == 0)
-        r = locate(reader, &reading.since, now);
-    if (r < 0 && !reader->error)
-        return crier_reader_free(reader);
-    if (reader->subscription)
-        set_interest(reader);
-    return reader;
+    return set_up(reader, &o) < 0 ? crier_reader_free(reader) : reader;
 }
 
 struct crier_reader *crier_reader_free(struct crier_reader *reader)
@@ -248,8 +206,11 @@ struct crier_reader *crier_reader_free(struct crier_reader *reader)
         return NULL;
 
     struct crier_hub *hub = reader->hub;
+    if (hub->journal)
+        crier_journal_unwait(hub->journal, &reader->wait);
     if (reader->wake.fd >= 0) {
-        crier_journal_unwatch(hub->journal, &reader->watch);
+        if (hub->journal)
+            crier_journal_unwatch(hub->journal, &reader->watch);
         crier_wake_deinit(&reader->wake);
     }
     crier_messages_deinit(&reader->ahead);
@@ -301,7 +262,7 @@ static void move_to(struct crier_reader *reader, uint64_t position)
 }
 
 /* Reads a slice. 0: something is ahead, or a gap is to be told, or there may be more;
- * CRIER_EMPTY: it stands at the end; -ENOMEM. */
+ * CRIER_EMPTY: it stands at the end; CRIER_WAIT; -ENOMEM, -EIO. */
 static int read_on(struct crier_reader *reader, struct crier_now now)
 {
     struct gather gather = {.reader = reader};
@@ -314,11 +275,13 @@ static int read_on(struct crier_reader *reader, struct crier_now now)
         .picks = reader->picks,
         .pick_count = reader->pick_count,
         .losses = reader->losses,
+        .wait = begin_question(reader),
     };
 
     crier_messages_clear(&reader->ahead, KEEP_BUSY);
     int r = crier_journal_scan(reader->hub->journal, &scan, gather_event, &gather, &gap);
-    if (r < 0)
+    end_question(reader, r);
+    if (r < 0 || r == CRIER_WAIT)
         return r;
     if (r == CRIER_SCAN_GAP) {
         reader->gap = gap;
@@ -386,22 +349,15 @@ static int take(struct crier_reader *reader, struct crier_message *ret_message)
     return 0;
 }
 
-int crier_reader_next(struct crier_reader *reader, struct crier_message *ret_message)
+/* The next one that is ahead, or is read now. CRIER_EMPTY: there is none; it sleeps, if it has
+ * a descriptor (or that is readable in vain). */
+static int
+next(struct crier_reader *reader, struct crier_now now, struct crier_message *ret_message)
 {
-    int r, races = 0;
+    int r = reader->located ? 0 : locate(reader), races = 0;
 
-    if (!reader)
-        return CRIER_ENOMEM;
-    if (reader->error)
-        return reader->error;
-
-    struct crier_now now = crier_hub_now(reader->hub);
-    crier_hub_age(reader->hub, now);
-    if (is_asleep(reader))
-        return CRIER_EMPTY;
-    /* So far there was nothing for it while it slept. */
-    if (reader->watch.position > reader->position)
-        reader->position = reader->watch.position;
+    if (r != 0)
+        return r == CRIER_WAIT ? CRIER_EMPTY : r;
     while ((r = take(reader, ret_message)) == CRIER_EMPTY) {
         r = read_on(reader, now);
         if (r < 0)
@@ -409,10 +365,34 @@ int crier_reader_next(struct crier_reader *reader, struct crier_message *ret_mes
         if (r == 0)
             continue;
         crier_messages_clear(&reader->ahead, KEEP_IDLE);
-        if (reader->wake.fd < 0 || fall_asleep(reader) || ++races == RACES)
+        if (r == CRIER_WAIT || reader->wake.fd < 0 || fall_asleep(reader) || ++races == RACES)
             return CRIER_EMPTY;
     }
     return r;
+}
+
+int crier_reader_next(struct crier_reader *reader, struct crier_message *ret_message)
+{
+    if (!reader)
+        return CRIER_ENOMEM;
+    if (reader->error)
+        return reader->error;
+
+    struct crier_now now = crier_hub_now(reader->hub);
+    crier_hub_age(reader->hub, now);
+    if (is_asleep(reader) || is_waiting(reader))
+        return CRIER_EMPTY;
+    /* So far there was nothing for it while it slept. */
+    if (reader->watch.position > reader->position)
+        reader->position = reader->watch.position;
+    return next(reader, now, ret_message);
+}
+
+/* false: next() has something to say, or to ask. */
+static bool is_at_end(const struct crier_reader *reader)
+{
+    return !reader->error && reader->located && !reader->asking && !reader->gap.gap &&
+           !reader->picks && crier_messages_empty(&reader->ahead);
 }
 
 int crier_reader_fd(struct crier_reader *reader)
@@ -425,8 +405,10 @@ int crier_reader_fd(struct crier_reader *reader)
     int r = crier_wake_init(&reader->wake);
     if (r < 0)
         return r == -ENFILE ? CRIER_EMFILE : r;
-    if (reader->error || reader->gap.gap || reader->picks ||
-        !crier_messages_empty(&reader->ahead))
+    atomic_store(&reader->announced, true);
+    if (is_waiting(reader))
+        return reader->wake.fd;
+    if (!is_at_end(reader))
         crier_wake_signal(&reader->wake);
     else
         (void)fall_asleep(reader);

@@ -201,6 +201,10 @@ static int mount(struct crier_server *server,
             "cannot mount a hub at %s: it is NULL (out of memory, or one of "
             "its options is not valid)",
             path ? path : "");
+    r = crier_hub_check(hub);
+    if (r < 0)
+        return crier_server_fail(server, r, "cannot mount a hub at %s: %s", path ? path : "",
+                                 crier_hub_error(hub));
     r = crier_channel_of(server, hub, &site.channel);
     if (r < 0)
         return crier_server_fail(server, r, "out of memory");

@@ -94,6 +94,9 @@ int crier_stream_follow_with(struct crier_stream *s,
         return r;
     if (!hub || !options)
         return CRIER_ENOMEM;
+    r = crier_hub_check(hub);
+    if (r < 0)
+        return r;
     if (s->outlet)
         return CRIER_EBUSY;
     crier_options_read(&o, sizeof(o), options);

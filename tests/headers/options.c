@@ -27,6 +27,7 @@ int main(void)
 {
     struct crier_hub *hub = crier_hub_new();
     struct crier_hub *small = crier_hub_new(.history_events = 10, .history_age_ms = CRIER_OFF);
+    struct crier_hub *kept = crier_hub_new(.dir = "/var/lib/news", .sync = "interval");
     struct crier_server *bare = crier_server_new();
     struct crier_server *server = crier_server_new(.port = 8080, .cors = "*");
     struct crier_client *client =
@@ -54,6 +55,8 @@ int main(void)
     crier_client_free(client);
     crier_server_free(bare);
     crier_server_free(server);
+    r |= *crier_hub_error(kept) != 0;
+    crier_hub_free(kept);
     crier_hub_free(small);
     crier_hub_free(hub);
     return r < 0;

@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: MIT
 // The programs of examples/, each started and looked at from outside. Their pages: tests/browser.
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { request } from './lib/crier.mjs';
 import { missing, startExample, watch } from './lib/example.mjs';
 import { Raw, requestBytes } from './lib/raw.mjs';
 import { Stream } from './lib/sse.mjs';
 
-const programs = ['clock', 'clock++', 'embed', 'hub', 'hub20', 'libev', 'libuv', 'progress', 'router', 'shutdown', 'tokens'];
+const programs = ['clock', 'clock++', 'embed', 'hub', 'hub20', 'keep', 'libev', 'libuv', 'progress', 'router', 'shutdown', 'tokens'];
 // What its own library or a C++ compiler is needed for; script/setup test installs them where it can.
-const optional = new Set(['clock++', 'libev', 'libuv']);
+const optional = new Set(['clock++', 'keep', 'libev', 'libuv']);
 const skip = (name) => optional.has(name) && missing(name);
+
+function folder(t) {
+  const path = mkdtempSync(join(tmpdir(), 'crier-keep-'));
+  t.after(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
 
 async function page(example, name) {
   const answer = await request(example, '/');
@@ -26,7 +34,7 @@ describe('every program', () => {
   for (const name of programs) {
     test(`${name}: a port in use is a sentence and exit 1`, { skip: skip(name) }, async (t) => {
       const first = await startExample(t, 'router');
-      const second = await startExample(t, name, [], { port: first.port, expectExit: true });
+      const second = await startExample(t, name, name === 'keep' ? [folder(t)] : [], { port: first.port, expectExit: true });
       assert.equal(second.exit.code, 1, second.output);
       assert.match(second.output, new RegExp(`^cannot listen on 127\\.0\\.0\\.1:${first.port}: .*in use$`, 'm'));
     });
@@ -128,6 +136,41 @@ describe('shutdown', () => {
     await stream.opened();
     stream.close();
     await example.when(() => /^connect: 127\.0\.0\.1, 1 here\ndisconnect: peer, 0 here$/m.test(example.output), 'the leaving');
+  });
+});
+
+describe('keep', { skip: skip('keep') }, () => {
+  test('what was published is there after a restart and after a crash', async (t) => {
+    const dir = folder(t);
+    let example = await startExample(t, 'keep', [dir]);
+    assert.match(example.output, /^start 1$/m);
+    const published = await request(example, '/events/news', { body: 'before' });
+    assert.equal(published.status, 201, published.text);
+    await example.stop();
+
+    example = await startExample(t, 'keep', [dir]);
+    assert.match(example.output, /^start 2$/m);
+    const again = await request(example, '/events/news', { body: 'acknowledged' });
+    assert.equal(again.status, 201, again.text);
+    example.child.kill('SIGKILL');
+    await example.waitExit();
+
+    example = await startExample(t, 'keep', [dir]);
+    assert.match(example.output, /^start 3$/m);
+    const stream = await watch(t, example, '/events/news?since=earliest');
+    await stream.until(2);
+    assert.deepEqual(stream.events.map((event) => event.data), ['before', 'acknowledged']);
+    stream.close();
+    await example.stop();
+  });
+
+  test('a folder that another one has is a sentence and exit 1', async (t) => {
+    const dir = folder(t);
+    await startExample(t, 'keep', [dir]);
+    const second = await startExample(t, 'keep', [dir], { expectExit: true });
+    assert.equal(second.exit.code, 1, second.output);
+    assert.ok(second.output.startsWith('cannot mount a hub at /events: '), second.output);
+    assert.ok(second.output.includes(dir), second.output);
   });
 });
 

@@ -85,7 +85,7 @@ class Pages(unittest.TestCase):
     @unittest.skipUnless(CRIER and shutil.which('groff'), 'groff was not found, or there is no command')
     def test_the_command_s_page_has_each_option(self):
         text = rendered(f'{MAN}/crier.1')
-        for command in ('serve', 'pub', 'sub'):
+        for command in ('serve', 'pub', 'sub', 'journal'):
             help_ = subprocess.run([CRIER, command, '--help'], check=True, capture_output=True, text=True).stdout
             section = text.split(f'OPTIONS OF CRIER {command.upper()}\n')[1].split('\nOPTIONS')[0]
             options = re.findall(r'^ {2,6}(?:-\w, )?(--[\w-]+)', help_, re.M)

@@ -8,7 +8,7 @@ test('--version, --help and the help of every command', async (t) => {
   assert.match((await run(t, ['--version'])).stdout, /^crier \d+\.\d+\.\d+\n$/);
   const help = await run(t, ['--help']);
   assert.equal(help.status, 0);
-  for (const command of ['serve', 'pub', 'sub']) {
+  for (const command of ['serve', 'pub', 'sub', 'journal']) {
     assert.match(help.stdout, new RegExp(`crier ${command} `));
     const own = await run(t, [command, '--help']);
     assert.equal(own.status, 0);

@@ -77,6 +77,14 @@ static const struct crier_option options[] = {
      .repeat = true,
      .env = "T_LIST",
      .help = "a list"},
+    {.name = "rule",
+     .kind = CRIER_OPTION_CALL,
+     .argument = "X",
+     .call = add,
+     .repeat = true,
+     .has_commas = true,
+     .env = "T_RULE",
+     .help = "a list of lists"},
     {.kind = CRIER_OPTION_TEXT,
      .argument = "X",
      CRIER_MEMBER(struct target, secret),
@@ -278,6 +286,10 @@ static void test_environment(void **state)
     parse(&p, "-n 3 -l x");
     assert_int_equal(p.target.narrow, 3);
     assert_string_equal(p.target.list, "x;");
+    p.environment[2][0] = "T_RULE"; /* its values have commas */
+    p.environment[2][1] = "a,b\tc,d ";
+    parse(&p, "");
+    assert_string_equal(p.target.list, "a,b;c,d;");
     p.environment[0][1] = "off";
     p.environment[1][1] = "";
     parse(&p, "");
@@ -298,6 +310,7 @@ static void test_environment_faults(void **state)
         {"T_NARROW", "x", "T_NARROW x: write a number"},
         {"T_AGE", "5", "T_AGE 5: write a number and its unit: ms, s, m, h or d, as in 30s"},
         {"T_LIST", "a,bad,c", "T_LIST bad: not this one"},
+        {"T_RULE", "a,b bad c", "T_RULE bad: not this one"},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {

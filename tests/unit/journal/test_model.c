@@ -12,7 +12,10 @@
  * The same for every journal: model_kind.h says which (this folder's: in memory; that of
  * tests/unit/durable: on disk, and now and then opened anew).
  */
-#include "model_kind.h"
+#ifndef MODEL_KIND
+#define MODEL_KIND "model_kind.h"
+#endif
+#include MODEL_KIND
 
 enum { EVENTS = 6000, TOPICS = 12, TYPES = 3, STREAMS = 6, CURSORS = 3, PER_EVENT = 3 };
 
@@ -988,6 +991,22 @@ static void tear_down(struct model *m)
     free(m->facts);
 }
 
+/* Known are the keys of what is held: also those that others had pushed out. */
+static void reload_keys(struct model *m)
+{
+    uint64_t count = 0;
+
+    for (uint64_t n = m->end; n >= 1; n--) {
+        struct fact *f = fact(m, n);
+        f->key_live = false;
+        if (!f->key[0] || !held(f) || count == m->limits.max_keys ||
+            m->now.boot_ms - f->boot_ms >= m->limits.key_age_ms)
+            continue;
+        count++;
+        f->key_live = !find_key(m, f->topics[0], f->key);
+    }
+}
+
 /* Everything is as it was; only counters begin anew. A publish before it, so that no time has
  * passed since the last transaction. */
 static void op_reopen(struct model *m)
@@ -998,6 +1017,7 @@ static void op_reopen(struct model *m)
     m->journal = kind_open(&m->kind, kind_mem(&m->mem), m->limits, m->now);
     attach_all(m);
     m->appended = m->duplicates = m->evicted = m->expired = m->forgotten = 0;
+    reload_keys(m);
     model_retain(m);
     kind_trim(m->journal, m->now);
 }

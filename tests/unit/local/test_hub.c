@@ -44,6 +44,99 @@ static void older_options(void **state)
     crier_hub_free(hub);
 }
 
+/* A program of 0.2 may say 0, and has nothing where later options are. */
+static void oldest_options(void **state)
+{
+    enum { SIZE_0_2 = offsetof(struct crier_hub_options, dir) };
+    const struct crier_hub_options wish = {.history_events = 7, .max_floors = 3};
+    void *o = malloc(SIZE_0_2);
+
+    assert_non_null(o);
+    memcpy(o, &wish, SIZE_0_2);
+    struct crier_hub *hub = crier_hub_new_with(o);
+    assert_non_null(hub);
+    assert_string_equal(crier_hub_error(hub), "");
+    assert_int_equal(hub->limits.max_events, 7);
+    assert_int_equal(hub->limits.max_floors, 3);
+    crier_hub_free(hub);
+    free(o);
+}
+
+static void assert_refused(struct crier_hub *hub, int error, const char *words)
+{
+    struct crier_event event = test_event("x");
+    struct crier_publication p = {.topic = CRIER_SLICE("a"), .event = event};
+    struct crier_hub_stats stats;
+    struct crier_message message;
+
+    assert_non_null(hub);
+    assert_non_null(strstr(crier_hub_error(hub), words));
+    assert_int_equal(crier_hub_publish(hub, "a", &event, NULL), error);
+    assert_int_equal(crier_hub_publishf(hub, "a", NULL, "%d", 1), error);
+    assert_int_equal(crier_hub_publish_with(hub, &p, NULL), error);
+    assert_int_equal(crier_hub_submit(hub, &p, NULL, NULL), error);
+    assert_int_equal(crier_hub_forget(hub, p.topic), error);
+    assert_int_equal(crier_hub_topics(hub, p.topic, p.topic, 0, NULL, NULL), error);
+    assert_int_equal(crier_hub_stats(hub, &stats), error);
+
+    struct crier_reader *reader = crier_reader_new(hub, .selector = "a");
+    assert_non_null(reader);
+    crier_hub_free(hub); /* the reader has it */
+    assert_int_equal(crier_reader_next(reader, &message), error);
+    assert_non_null(strstr(crier_reader_error(reader), words));
+    assert_true(test_readable(crier_reader_fd(reader)));
+    assert_null(crier_reader_free(reader));
+}
+
+/* Where a folder was meant, what is wrong is told in words. */
+static void options_for_a_disk(void **state)
+{
+    static const char *const rules[] = {"a=10", "no rule"};
+    const int bad = CRIER_EINVAL;
+
+    assert_refused(crier_hub_new(.dir = ""), bad, ".dir is empty");
+    assert_refused(crier_hub_new(.sync = "always"), bad, "with .dir");
+    assert_refused(crier_hub_new(.retain = rules, .retain_count = 1), bad, "with .dir");
+    assert_refused(crier_hub_new(.file_bytes = 1), bad, "with .dir");
+    assert_refused(crier_hub_new(.window_bytes = 1), bad, "with .dir");
+    assert_refused(crier_hub_new(.replay_bytes = 1), bad, "with .dir");
+    assert_refused(crier_hub_new(.pending_bytes = 1), bad, "with .dir");
+    assert_refused(crier_hub_new(.dir = "/d", .pending_bytes = -1), bad, "negative");
+    assert_refused(crier_hub_new(.dir = "/d", .history_events = CRIER_OFF), bad, "negative");
+    assert_refused(crier_hub_new(.dir = "/d", .file_bytes = -1), bad, ".file_bytes");
+    assert_refused(crier_hub_new(.dir = "/d", .sync = "often"), bad, "\"often\": 'sync' is");
+    assert_refused(crier_hub_new(.dir = "/d", .retain = rules, .retain_count = 2), bad,
+                   ".retain has \"no rule\": ");
+    assert_string_equal(crier_hub_error(NULL), crier_strerror(CRIER_ENOMEM));
+}
+
+#ifndef CRIER_WITH_LMDB
+static void without_disks(void **state)
+{
+    assert_refused(crier_hub_new(.dir = "/nowhere"), CRIER_ENOTSUP,
+                   "/nowhere: this libcrier was built without journals on disk");
+    assert_true(access("/nowhere", F_OK) < 0);
+}
+#endif
+
+/* Out of memory, there is no hub, not even to say so. */
+static int make_refused(const struct crier_mem *mem, void *ctx)
+{
+    struct crier_hub *hub = crier_hub_new(.mem = mem, .dir = "/d", .sync = "often");
+
+    (void)ctx;
+    if (!hub)
+        return CRIER_ENOMEM;
+    assert_non_null(strstr(crier_hub_error(hub), "often"));
+    crier_hub_free(hub);
+    return 0;
+}
+
+static void refused_without_memory(void **state)
+{
+    assert_true(test_mem_torture(make_refused, NULL) > 2);
+}
+
 static void null_handles(void **state)
 {
     struct crier_event event = test_event("x");
@@ -273,11 +366,21 @@ static void two_hubs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(options),      cmocka_unit_test(older_options),
-        cmocka_unit_test(null_handles), cmocka_unit_test(stats),
-        cmocka_unit_test(topics),       cmocka_unit_test(topics_while_listing),
-        cmocka_unit_test(ages),         cmocka_unit_test(out_of_memory),
+        cmocka_unit_test(options),
+        cmocka_unit_test(older_options),
+        cmocka_unit_test(null_handles),
+        cmocka_unit_test(stats),
+        cmocka_unit_test(topics),
+        cmocka_unit_test(topics_while_listing),
+        cmocka_unit_test(ages),
+        cmocka_unit_test(out_of_memory),
         cmocka_unit_test(two_hubs),
+        cmocka_unit_test(oldest_options),
+        cmocka_unit_test(options_for_a_disk),
+        cmocka_unit_test(refused_without_memory),
+#ifndef CRIER_WITH_LMDB
+        cmocka_unit_test(without_disks),
+#endif
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,732 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The transaction under way. What is put goes into `events` at once; what it means for topics is
+ * gathered, and written when a table is to be read, or at the end:
+ *
+ *     put ──▶ events          touched: topic ──▶ its row as it will be, numbers to be added
+ *        └──▶ added: class ──▶ numbers                    │ flush
+ *                   │ flush                               ▼
+ *                   └──▶ order                    topics, postings
+ *
+ * So a topic's row is written once however many events it gets, and numbers go in by the
+ * hundred (they are ascending).
+ *
+ * Leaving goes the other way: event by event, each out of its topics' postings, and out of
+ * everything with its last.
+ *
+ * What can fail: memory and the disk; then the transaction is given up, and what it counted is
+ * put back.
+ */
+#include "base/hash.h"
+#include "base/mem.h"
+#include "durable/file.h"
+#include <assert.h>
+#include <string.h>
+
+struct crier_touched {
+    struct crier_map_node node;
+    struct crier_touched *next;
+    struct crier_topic_row row;
+    struct crier_buf numbers;          /* to be added to its postings; */
+    struct crier_touched *next_filled; /* then it is in the store's list of those */
+    bool stored;                       /* it has a row in the file */
+    bool dirty;
+    size_t name_len;
+    char name[];
+};
+
+/* ---- life -------------------------------------------------------------------------------- */
+
+void crier_changes_init(struct crier_store *store)
+{
+    crier_map_init(&store->touched, store->mem);
+    crier_buf_init(&store->scratch, store->mem);
+    crier_buf_init(&store->copy, store->mem);
+    for (size_t i = 0; i < CRIER_CLASSES; i++)
+        crier_buf_init(&store->added[i], store->mem);
+}
+
+static void clear(struct crier_store *store)
+{
+    struct crier_touched *touched;
+
+    while ((touched = store->touched_list) != NULL) {
+        store->touched_list = touched->next;
+        crier_map_remove(&store->touched, &touched->node);
+        crier_buf_deinit(&touched->numbers);
+        crier_mem_free(store->mem, touched);
+    }
+    for (size_t i = 0; i <= store->rules.count; i++)
+        crier_buf_clear(&store->added[i]);
+    store->filled = NULL;
+    store->unflushed = false;
+}
+
+static void close_cursors(struct crier_store *store)
+{
+    for (size_t i = 0; i < CRIER_TABLES; i++) {
+        if (store->cursors[i])
+            mdb_cursor_close(store->cursors[i]);
+        store->cursors[i] = NULL;
+    }
+}
+
+void crier_changes_deinit(struct crier_store *store)
+{
+    if (store->txn)
+        crier_store_abort(store);
+    clear(store);
+    crier_map_deinit(&store->touched);
+    crier_buf_deinit(&store->scratch);
+    crier_buf_deinit(&store->copy);
+    for (size_t i = 0; i < CRIER_CLASSES; i++)
+        crier_buf_deinit(&store->added[i]);
+}
+
+int crier_store_begin(struct crier_store *store)
+{
+    assert(!store->txn);
+    int r = crier_file_error(mdb_txn_begin(store->env, NULL, 0, &store->txn));
+
+    if (r < 0)
+        return r;
+    store->before = store->totals;
+    store->before_serial = store->topic_serial;
+    memcpy(store->before_classes, store->classes, sizeof(store->classes));
+    return 0;
+}
+
+/* Counters as they were; the size of the file is what it is. */
+static void undo(struct crier_store *store)
+{
+    store->totals = store->before;
+    store->topic_serial = store->before_serial;
+    memcpy(store->classes, store->before_classes, sizeof(store->classes));
+    clear(store);
+}
+
+void crier_store_abort(struct crier_store *store)
+{
+    close_cursors(store);
+    mdb_txn_abort(store->txn);
+    store->txn = NULL;
+    undo(store);
+}
+
+int crier_store_commit(struct crier_store *store, struct crier_now now)
+{
+    int r;
+
+    store->totals.clock_ms = crier_store_clock(store, now);
+    store->totals.wall_ms = now.wall_ms;
+    r = crier_batch_flush(store);
+    if (r == 0)
+        r = crier_store_save(store);
+    if (r < 0) {
+        crier_store_abort(store);
+        return r;
+    }
+    close_cursors(store);
+    r = crier_file_error(mdb_txn_commit(store->txn));
+    store->txn = NULL;
+    if (r < 0) {
+        undo(store);
+        return r;
+    }
+    clear(store);
+    crier_store_measure(store);
+    return 0;
+}
+
+int crier_batch_cursor(struct crier_store *store, int table, MDB_cursor **ret)
+{
+    if (!store->cursors[table]) {
+        int r = crier_file_error(
+            mdb_cursor_open(store->txn, store->tables[table], &store->cursors[table]));
+        if (r < 0)
+            return r;
+    }
+    *ret = store->cursors[table];
+    return 0;
+}
+
+/* ---- topics ------------------------------------------------------------------------------ */
+
+static struct crier_touched *
+find_touched(const struct crier_store *store, uint64_t hash, struct crier_slice name)
+{
+    for (struct crier_map_node *n = crier_map_first(&store->touched, hash); n;
+         n = crier_map_next(n)) {
+        struct crier_touched *touched = CRIER_CONTAINER(n, struct crier_touched, node);
+        if (crier_slice_eq((struct crier_slice){touched->name, touched->name_len}, name))
+            return touched;
+    }
+    return NULL;
+}
+
+static int touch_new(struct crier_store *store,
+                     uint64_t hash,
+                     struct crier_slice name,
+                     bool make,
+                     struct crier_touched **ret)
+{
+    struct crier_topic_row row = {0};
+    int r = crier_topic_row_get(store, store->txn, name, &row);
+
+    if (r < 0 && (r != -ENOENT || !make))
+        return r;
+    struct crier_touched *touched = crier_mem_zalloc(store->mem, sizeof(*touched) + name.len);
+    if (!touched)
+        return -ENOMEM;
+    touched->name_len = name.len;
+    memcpy(touched->name, name.data, name.len);
+    if (crier_map_insert(&store->touched, &touched->node, hash) < 0) {
+        crier_mem_free(store->mem, touched);
+        return -ENOMEM;
+    }
+    touched->stored = r == 0;
+    touched->row = row;
+    crier_buf_init(&touched->numbers, store->mem);
+    touched->next = store->touched_list;
+    store->touched_list = touched;
+    *ret = touched;
+    return 0;
+}
+
+int crier_batch_touch(struct crier_store *store,
+                      struct crier_slice name,
+                      bool make,
+                      struct crier_touched **ret)
+{
+    uint64_t hash = crier_hash(&store->totals.hash_key, name);
+    struct crier_touched *touched = find_touched(store, hash, name);
+    int r = 0;
+
+    if (!touched)
+        r = touch_new(store, hash, name, make, &touched);
+    if (r < 0)
+        return r;
+    if (!touched->row.events && !make)
+        return -ENOENT;
+    *ret = touched;
+    return 0;
+}
+
+struct crier_topic_row *crier_touched_row(struct crier_touched *touched)
+{
+    touched->dirty = true;
+    return &touched->row;
+}
+
+/* ---- writing what was gathered ------------------------------------------------------------ */
+
+/* Numbers, ascending, all larger than what is there: many at once. */
+static int
+add_numbers(struct crier_store *store, int table, MDB_val key, const struct crier_buf *numbers)
+{
+    MDB_val values[2] = {{8, numbers->data}, {numbers->len / 8, NULL}};
+    MDB_cursor *cursor = NULL;
+    int r = crier_batch_cursor(store, table, &cursor);
+
+    if (r < 0)
+        return r;
+    if (numbers->len == 8)
+        return crier_file_error(mdb_cursor_put(cursor, &key, &values[0], 0));
+    return crier_file_error(mdb_cursor_put(cursor, &key, values, MDB_MULTIPLE));
+}
+
+static int flush_row(struct crier_store *store, struct crier_touched *touched)
+{
+    unsigned char bytes[CRIER_TOPIC_ROW_BYTES];
+    MDB_val key = crier_val(touched->name, touched->name_len), value = {sizeof(bytes), bytes};
+    MDB_dbi table = store->tables[CRIER_TABLE_TOPICS];
+    int r = 0;
+
+    if (touched->row.events) {
+        crier_topic_row_write(&touched->row, bytes);
+        r = crier_file_error(mdb_put(store->txn, table, &key, &value, 0));
+    } else if (touched->stored) {
+        r = crier_file_error(mdb_del(store->txn, table, &key, NULL));
+    }
+    touched->stored = touched->row.events != 0;
+    touched->dirty = false;
+    return r;
+}
+
+static int flush_topic(struct crier_store *store, struct crier_touched *touched)
+{
+    unsigned char serial[8];
+    int r = 0;
+
+    if (touched->numbers.len) {
+        crier_put_u64(serial, touched->row.serial);
+        r = add_numbers(store, CRIER_TABLE_POSTINGS, crier_val(serial, 8), &touched->numbers);
+        crier_buf_clear(&touched->numbers);
+    }
+    return r;
+}
+
+static void class_key(uint32_t class_id, unsigned char key[4])
+{
+    for (int i = 3; i >= 0; i--, class_id >>= 8)
+        key[i] = (unsigned char)class_id;
+}
+
+static int flush_numbers(struct crier_store *store)
+{
+    int r = 0;
+
+    if (!store->unflushed)
+        return 0;
+    for (; r == 0 && store->filled; store->filled = store->filled->next_filled)
+        r = flush_topic(store, store->filled);
+    for (uint32_t i = 0; r == 0 && i <= store->rules.count; i++) {
+        unsigned char key[4];
+        if (!store->added[i].len)
+            continue;
+        class_key(i, key);
+        r = add_numbers(store, CRIER_TABLE_ORDER, crier_val(key, 4), &store->added[i]);
+        crier_buf_clear(&store->added[i]);
+    }
+    store->unflushed = false;
+    return r;
+}
+
+int crier_batch_flush(struct crier_store *store)
+{
+    int r = flush_numbers(store);
+
+    for (struct crier_touched *t = store->touched_list; r == 0 && t; t = t->next) {
+        if (t->dirty)
+            r = flush_row(store, t);
+    }
+    return r;
+}
+
+/* ---- putting ----------------------------------------------------------------------------- */
+
+static int put_bare(struct crier_store *store, int table, const void *key, size_t size)
+{
+    MDB_val k = crier_val(key, size), empty = {0, NULL};
+
+    return crier_file_error(mdb_put(store->txn, store->tables[table], &k, &empty, 0));
+}
+
+static void deadline_key(uint64_t ms, uint64_t number, unsigned char key[16])
+{
+    crier_put_u64(key, ms);
+    crier_put_u64(key + 8, number);
+}
+
+static int
+put_event(struct crier_store *store, const struct crier_store_event *e, uint32_t class_id)
+{
+    struct crier_row row = {.id = e->id,
+                            .wall_ms = e->wall_ms,
+                            .clock_ms = e->clock_ms,
+                            .expires_ms = e->expires_ms,
+                            .class_id = class_id,
+                            .alive = (1u << e->topic_count) - 1,
+                            .topic_count = e->topic_count,
+                            .key = e->key,
+                            .type = e->type,
+                            .sse = e->sse,
+                            .id_at = e->id_at};
+    unsigned char number[8], deadline[16];
+    MDB_cursor *cursor = NULL;
+
+    memcpy(row.topics, e->topics, e->topic_count * sizeof(row.topics[0]));
+    crier_put_u64(number, e->number);
+    crier_buf_clear(&store->scratch);
+    crier_row_write(&store->scratch, &row);
+    int r = crier_buf_error(&store->scratch);
+    if (r == 0)
+        r = crier_batch_cursor(store, CRIER_TABLE_EVENTS, &cursor);
+    if (r < 0)
+        return r;
+    MDB_val key = {8, number}, value = {store->scratch.len, store->scratch.data};
+    r = crier_file_error(mdb_cursor_put(cursor, &key, &value, MDB_APPEND));
+    if (r == 0 && e->expires_ms) {
+        deadline_key(e->expires_ms, e->number, deadline);
+        r = put_bare(store, CRIER_TABLE_DEADLINES, deadline, sizeof(deadline));
+    }
+    if (r == 0 && e->key.len)
+        r = put_bare(store, CRIER_TABLE_KEYS, number, sizeof(number));
+    return r;
+}
+
+/* The topic has one more. What was kept aside for it has made way. */
+static int put_topic(struct crier_store *store,
+                     const struct crier_store_event *e,
+                     size_t i,
+                     crier_store_left_fn *left,
+                     void *ctx)
+{
+    struct crier_touched *touched;
+    unsigned char number[8];
+    struct crier_row kept;
+    int r = crier_batch_touch(store, e->topics[i], true, &touched);
+
+    if (r < 0)
+        return r;
+    struct crier_topic_row *row = crier_touched_row(touched);
+    if (!row->events) {
+        row->serial = ++store->topic_serial;
+        row->first = e->number;
+        store->totals.topics++;
+    }
+    uint64_t aside = row->kept;
+    row->events++;
+    row->bytes += e->bytes;
+    row->last = e->number;
+    crier_put_u64(number, e->number);
+    if (!touched->numbers.len) {
+        touched->next_filled = store->filled;
+        store->filled = touched;
+    }
+    crier_buf_add(&touched->numbers, number, sizeof(number));
+    store->unflushed = true;
+    r = crier_buf_error(&touched->numbers);
+    if (r < 0 || !aside)
+        return r;
+    r = crier_batch_row(store, aside, &kept);
+    for (size_t t = 0; r == 0 && t < kept.topic_count; t++) {
+        if (crier_slice_eq(kept.topics[t], e->topics[i]))
+            return crier_batch_drop(store, aside, 1u << t, CRIER_STORE_EVICTED, left, ctx);
+    }
+    return r < 0 ? r : -EUCLEAN;
+}
+
+int crier_store_put(struct crier_store *store,
+                    const struct crier_store_event *event,
+                    crier_store_left_fn *left,
+                    void *ctx)
+{
+    uint32_t class_id = crier_store_class(store, event->topics[0]);
+    struct crier_store_totals *t = &store->totals;
+    unsigned char number[8];
+    int r = put_event(store, event, class_id);
+
+    assert(event->number == t->end + 1);
+    if (r < 0)
+        return r;
+    t->events++;
+    t->bytes += event->bytes;
+    t->end = event->number;
+    t->last = event->id;
+    store->classes[class_id].events++;
+    store->classes[class_id].bytes += event->bytes;
+    crier_put_u64(number, event->number);
+    crier_buf_add(&store->added[class_id], number, sizeof(number));
+    store->unflushed = true;
+    r = crier_buf_error(&store->added[class_id]);
+    for (size_t i = 0; r == 0 && i < event->topic_count; i++)
+        r = put_topic(store, event, i, left, ctx);
+    return r;
+}
+
+/* ---- leaving ----------------------------------------------------------------------------- */
+
+int crier_batch_row(struct crier_store *store, uint64_t number, struct crier_row *ret_row)
+{
+    unsigned char bytes[8];
+    MDB_cursor *cursor = NULL;
+    MDB_val key = {8, bytes}, value;
+    int r = crier_batch_cursor(store, CRIER_TABLE_EVENTS, &cursor);
+
+    crier_put_u64(bytes, number);
+    if (r == 0)
+        r = crier_file_error(mdb_cursor_get(cursor, &key, &value, MDB_SET));
+    if (r < 0)
+        return r;
+    crier_buf_clear(&store->copy);
+    crier_buf_add(&store->copy, value.mv_data, value.mv_size);
+    r = crier_buf_error(&store->copy);
+    return r < 0 ? r : crier_row_read(crier_buf_slice(&store->copy), ret_row);
+}
+
+int crier_batch_rewrite(struct crier_store *store, uint64_t number, const struct crier_row *row)
+{
+    unsigned char bytes[8];
+    MDB_val key = {8, bytes};
+
+    crier_put_u64(bytes, number);
+    crier_buf_clear(&store->scratch);
+    crier_row_write(&store->scratch, row);
+    int r = crier_buf_error(&store->scratch);
+    if (r < 0)
+        return r;
+    MDB_val value = {store->scratch.len, store->scratch.data};
+    return crier_file_error(
+        mdb_put(store->txn, store->tables[CRIER_TABLE_EVENTS], &key, &value, 0));
+}
+
+static int del_dup(struct crier_store *store, int table, MDB_val key, uint64_t number)
+{
+    unsigned char bytes[8];
+    MDB_val value = {8, bytes};
+    MDB_cursor *cursor = NULL;
+    int r = crier_batch_cursor(store, table, &cursor);
+
+    crier_put_u64(bytes, number);
+    if (r == 0)
+        r = crier_file_error(mdb_cursor_get(cursor, &key, &value, MDB_GET_BOTH));
+    if (r == 0)
+        r = crier_file_error(mdb_cursor_del(cursor, 0));
+    return r == -ENOENT ? -EUCLEAN : r;
+}
+
+int crier_batch_order(struct crier_store *store, uint32_t class_id, uint64_t number, bool add)
+{
+    unsigned char key[4], bytes[8];
+
+    class_key(class_id, key);
+    if (!add)
+        return del_dup(store, CRIER_TABLE_ORDER, crier_val(key, 4), number);
+    MDB_val k = {4, key}, value = {8, bytes};
+    crier_put_u64(bytes, number);
+    return crier_file_error(
+        mdb_put(store->txn, store->tables[CRIER_TABLE_ORDER], &k, &value, 0));
+}
+
+/* The first or the last number of a topic's postings. */
+static int
+end_of(struct crier_store *store, uint64_t serial, MDB_cursor_op op, uint64_t *ret_number)
+{
+    unsigned char bytes[8];
+    MDB_val key = {8, bytes}, value;
+    MDB_cursor *cursor = NULL;
+    int r = crier_batch_cursor(store, CRIER_TABLE_POSTINGS, &cursor);
+
+    crier_put_u64(bytes, serial);
+    if (r == 0)
+        r = crier_file_error(mdb_cursor_get(cursor, &key, &value, MDB_SET));
+    if (r == 0)
+        r = crier_file_error(mdb_cursor_get(cursor, &key, &value, op));
+    if (r < 0)
+        return r == -ENOENT ? -EUCLEAN : r;
+    *ret_number = crier_get_u64(value.mv_data);
+    return 0;
+}
+
+/* The event is one less of the topic's. */
+static int
+leave_topic(struct crier_store *store, struct crier_slice name, uint64_t number, uint64_t bytes)
+{
+    struct crier_touched *touched;
+    unsigned char serial[8];
+    int r = crier_batch_touch(store, name, false, &touched);
+
+    if (r < 0)
+        return r == -ENOENT ? -EUCLEAN : r;
+    struct crier_topic_row *row = crier_touched_row(touched);
+    crier_put_u64(serial, row->serial);
+    r = del_dup(store, CRIER_TABLE_POSTINGS, crier_val(serial, 8), number);
+    if (r < 0)
+        return r;
+    if (row->events < 1 || row->bytes < bytes)
+        return -EUCLEAN;
+    row->events--;
+    row->bytes -= bytes;
+    if (row->kept == number)
+        row->kept = 0;
+    store->totals.topics -= row->events == 0;
+    if (row->events && row->first == number)
+        r = end_of(store, row->serial, MDB_FIRST_DUP, &row->first);
+    if (r == 0 && row->events && row->last == number)
+        r = end_of(store, row->serial, MDB_LAST_DUP, &row->last);
+    return r;
+}
+
+static void count_gone(struct crier_store *store,
+                       const struct crier_row *row,
+                       uint64_t bytes,
+                       enum crier_store_why why)
+{
+    struct crier_store_totals *t = &store->totals;
+    struct crier_class *c = &store->classes[row->class_id & ~(uint32_t)CRIER_CLASS_KEPT];
+
+    t->events--;
+    t->bytes -= bytes;
+    t->evicted += why == CRIER_STORE_EVICTED;
+    t->expired += why == CRIER_STORE_EXPIRED;
+    t->forgotten += why == CRIER_STORE_FORGOTTEN;
+    if (row->class_id & CRIER_CLASS_KEPT) {
+        c->kept_events--;
+        c->kept_bytes -= bytes;
+        t->kept_events--;
+        t->kept_bytes -= bytes;
+    } else {
+        c->events--;
+        c->bytes -= bytes;
+    }
+}
+
+static int del_bare(struct crier_store *store, int table, const void *key, size_t size)
+{
+    MDB_val k = crier_val(key, size);
+    int r = crier_file_error(mdb_del(store->txn, store->tables[table], &k, NULL));
+
+    return r == -ENOENT ? -EUCLEAN : r;
+}
+
+/* Out of everything. */
+static int gone(struct crier_store *store,
+                uint64_t number,
+                const struct crier_row *row,
+                enum crier_store_why why)
+{
+    unsigned char bytes[8], deadline[16];
+    int r = crier_batch_order(store, row->class_id, number, false);
+
+    crier_put_u64(bytes, number);
+    if (r == 0)
+        r = del_bare(store, CRIER_TABLE_EVENTS, bytes, sizeof(bytes));
+    if (r == 0 && row->expires_ms) {
+        deadline_key(row->expires_ms, number, deadline);
+        r = del_bare(store, CRIER_TABLE_DEADLINES, deadline, sizeof(deadline));
+    }
+    if (r == 0 && row->key.len)
+        r = del_bare(store, CRIER_TABLE_KEYS, bytes, sizeof(bytes));
+    if (r == 0)
+        count_gone(store, row, crier_row_bytes(row), why);
+    return r;
+}
+
+static uint64_t topic_hash(const struct crier_store *store, struct crier_slice topic)
+{
+    uint64_t hash = crier_hash(&store->totals.hash_key, topic);
+
+    return hash ? hash : 1; /* as crier_journal_hash */
+}
+
+int crier_batch_drop(struct crier_store *store,
+                     uint64_t number,
+                     unsigned mask,
+                     enum crier_store_why why,
+                     crier_store_left_fn *left,
+                     void *ctx)
+{
+    struct crier_store_leaving leaving = {.number = number, .why = why};
+    struct crier_row row;
+    int r = flush_numbers(store);
+
+    if (r == 0)
+        r = crier_batch_row(store, number, &row);
+    if (r < 0)
+        return r == -ENOENT ? -EUCLEAN : r;
+    mask &= row.alive;
+    for (size_t i = 0; r == 0 && i < row.topic_count; i++) {
+        if (!(mask >> i & 1))
+            continue;
+        r = leave_topic(store, row.topics[i], number, crier_row_bytes(&row));
+        leaving.topic_hashes[leaving.topic_count] = topic_hash(store, row.topics[i]);
+        leaving.topics[leaving.topic_count++] = row.topics[i];
+    }
+    row.alive &= ~mask;
+    if (r == 0)
+        r = row.alive ? crier_batch_rewrite(store, number, &row)
+                      : gone(store, number, &row, why);
+    if (r < 0)
+        return r;
+    leaving.id = row.id;
+    leaving.gone = !row.alive;
+    leaving.key = row.key;
+    leaving.first_topic = row.topics[0];
+    left(ctx, &leaving);
+    return 0;
+}
+
+/* Everything the topic holds, oldest first. */
+static int collect(struct crier_store *store, uint64_t serial, struct crier_buf *numbers)
+{
+    unsigned char bytes[8];
+    MDB_val key = {8, bytes}, value;
+    MDB_cursor *cursor = NULL;
+    int r = crier_batch_cursor(store, CRIER_TABLE_POSTINGS, &cursor);
+
+    crier_put_u64(bytes, serial);
+    if (r == 0)
+        r = crier_file_error(mdb_cursor_get(cursor, &key, &value, MDB_SET));
+    if (r == 0)
+        r = crier_file_error(mdb_cursor_get(cursor, &key, &value, MDB_GET_MULTIPLE));
+    while (r == 0) {
+        crier_buf_add(numbers, value.mv_data, value.mv_size);
+        r = crier_file_error(mdb_cursor_get(cursor, &key, &value, MDB_NEXT_MULTIPLE));
+    }
+    return r == -ENOENT ? crier_buf_error(numbers) : r;
+}
+
+static int forget_one(struct crier_store *store,
+                      uint64_t number,
+                      struct crier_slice topic,
+                      crier_store_left_fn *left,
+                      void *ctx)
+{
+    struct crier_row row;
+    int r = crier_batch_row(store, number, &row);
+
+    for (size_t i = 0; r == 0 && i < row.topic_count; i++) {
+        if ((row.alive >> i & 1) && crier_slice_eq(row.topics[i], topic))
+            return crier_batch_drop(store, number, 1u << i, CRIER_STORE_FORGOTTEN, left, ctx);
+    }
+    return r == 0 || r == -ENOENT ? -EUCLEAN : r;
+}
+
+int crier_store_forget(struct crier_store *store,
+                       struct crier_slice topic,
+                       crier_store_left_fn *left,
+                       void *ctx)
+{
+    struct crier_touched *touched;
+    struct crier_buf numbers;
+    int r = crier_batch_touch(store, topic, false, &touched);
+
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    crier_buf_init(&numbers, store->mem);
+    r = flush_numbers(store);
+    if (r == 0)
+        r = collect(store, touched->row.serial, &numbers);
+    for (size_t i = 0; r == 0 && i < numbers.len; i += 8)
+        r = forget_one(store, crier_get_u64(numbers.data + i), topic, left, ctx);
+    crier_buf_deinit(&numbers);
+    return r;
+}
+
+/* ---- floors ------------------------------------------------------------------------------ */
+
+int crier_store_put_floor(struct crier_store *store,
+                          uint64_t hash,
+                          const struct crier_loss *loss)
+{
+    unsigned char bytes[8], out[32];
+    MDB_val key = {8, bytes}, value = {sizeof(out), out};
+
+    crier_put_u64(bytes, hash);
+    crier_put_u64(out, loss->number);
+    crier_put_u64(out + 8, loss->id.ms);
+    crier_put_u64(out + 16, loss->id.seq);
+    crier_put_u64(out + 24, loss->serial);
+    return crier_file_error(
+        mdb_put(store->txn, store->tables[CRIER_TABLE_FLOORS], &key, &value, 0));
+}
+
+int crier_store_drop_floor(struct crier_store *store, uint64_t hash)
+{
+    unsigned char bytes[8];
+    MDB_val key = {8, bytes};
+
+    crier_put_u64(bytes, hash);
+    int r =
+        crier_file_error(mdb_del(store->txn, store->tables[CRIER_TABLE_FLOORS], &key, NULL));
+    return r == -ENOENT ? 0 : r; /* it may have come and gone since the last transaction */
+}
+
+void crier_store_set_floors(struct crier_store *store,
+                            const struct crier_loss *root,
+                            const struct crier_loss *lost)
+{
+    store->totals.root = *root;
+    store->totals.lost = *lost;
+}

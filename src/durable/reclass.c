@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The rules are not those the store was left with: `order` and the classes are made anew, a
+ * bounded number of events a transaction.
+ *
+ *     rules := "making anew" ─▶ order emptied ─▶ events, some thousands at a time ─▶ rules := new
+ *
+ * Cut off in the middle, it begins again with the next start.
+ */
+#include "base/mem.h"
+#include "durable/file.h"
+#include <string.h>
+
+enum { AT_ONCE = 8192 };
+
+static const char anew[] = "making anew";
+
+static int put_rules(struct crier_store *store, struct crier_slice text)
+{
+    MDB_val key = crier_val("rules", 5),
+            value = crier_val(text.data ? text.data : "", text.len);
+
+    return crier_file_error(
+        mdb_put(store->txn, store->tables[CRIER_TABLE_META], &key, &value, 0));
+}
+
+static int has_rules(struct crier_store *store, struct crier_slice text, bool *ret_has)
+{
+    MDB_val key = crier_val("rules", 5), value;
+    MDB_txn *txn;
+    int r = crier_file_error(mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn));
+
+    if (r < 0)
+        return r;
+    r = crier_file_error(mdb_get(txn, store->tables[CRIER_TABLE_META], &key, &value));
+    if (r == 0)
+        *ret_has = crier_slice_eq((struct crier_slice){value.mv_data, value.mv_size}, text);
+    mdb_txn_abort(txn);
+    return r == -ENOENT ? 0 : r;
+}
+
+static int commit(struct crier_store *store, int r)
+{
+    if (r == 0)
+        r = crier_store_save(store);
+    if (r < 0) {
+        crier_store_abort(store);
+        return r;
+    }
+    for (size_t i = 0; i < CRIER_TABLES; i++) {
+        if (store->cursors[i])
+            mdb_cursor_close(store->cursors[i]);
+        store->cursors[i] = NULL;
+    }
+    r = crier_file_error(mdb_txn_commit(store->txn));
+    store->txn = NULL;
+    return r;
+}
+
+static int drop_class(struct crier_store *store, unsigned class_id)
+{
+    unsigned char key[7] = {
+        'c', 'l', 'a', 's', 's', (unsigned char)(class_id >> 8), (unsigned char)class_id};
+    MDB_val k = {7, key};
+    int r = crier_file_error(mdb_del(store->txn, store->tables[CRIER_TABLE_META], &k, NULL));
+
+    return r == -ENOENT ? 0 : r;
+}
+
+static int empty_order(struct crier_store *store)
+{
+    int r = crier_store_begin(store);
+
+    if (r < 0)
+        return r;
+    r = put_rules(store, (struct crier_slice){anew, sizeof(anew) - 1});
+    if (r == 0)
+        r = crier_file_error(mdb_drop(store->txn, store->tables[CRIER_TABLE_ORDER], 0));
+    for (unsigned i = 0; r == 0 && i < CRIER_CLASSES; i++)
+        r = drop_class(store, i);
+    memset(store->classes, 0, sizeof(store->classes));
+    memset(store->before_classes, 0, sizeof(store->before_classes));
+    return commit(store, r);
+}
+
+static int put_back(struct crier_store *store, uint64_t number, struct crier_row *row)
+{
+    uint32_t class_id = crier_store_class(store, row->topics[0]);
+    uint32_t kept = row->class_id & CRIER_CLASS_KEPT;
+    struct crier_class *c = &store->classes[class_id];
+    uint64_t bytes = crier_row_bytes(row);
+    int r = 0;
+
+    if (row->class_id != (class_id | kept)) {
+        row->class_id = class_id | kept;
+        r = crier_batch_rewrite(store, number, row);
+    }
+    if (kept) {
+        c->kept_events++;
+        c->kept_bytes += bytes;
+    } else {
+        c->events++;
+        c->bytes += bytes;
+    }
+    return r == 0 ? crier_batch_order(store, row->class_id, number, true) : r;
+}
+
+/* The first number after *number. 0, -ENOENT. */
+static int next_number(struct crier_store *store, uint64_t *number)
+{
+    unsigned char bytes[8];
+    MDB_val key = {8, bytes}, value;
+    MDB_cursor *cursor = NULL;
+    int r = crier_batch_cursor(store, CRIER_TABLE_EVENTS, &cursor);
+
+    crier_put_u64(bytes, *number + 1);
+    if (r == 0)
+        r = crier_file_error(mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE));
+    if (r == 0)
+        *number = crier_get_u64(key.mv_data);
+    return r;
+}
+
+/* 0: there are more; -ENOENT: that was all. */
+static int put_back_some(struct crier_store *store, uint64_t *number)
+{
+    struct crier_row row;
+    int r = crier_store_begin(store);
+
+    if (r < 0)
+        return r;
+    for (int n = 0; r == 0 && n < AT_ONCE; n++) {
+        r = next_number(store, number);
+        if (r == 0)
+            r = crier_batch_row(store, *number, &row);
+        if (r == 0)
+            r = put_back(store, *number, &row);
+    }
+    if (r < 0 && r != -ENOENT)
+        return commit(store, r);
+    bool last = r == -ENOENT;
+    r = commit(store, 0);
+    return r < 0 ? r : last ? -ENOENT : 0;
+}
+
+static int finish(struct crier_store *store, struct crier_slice text)
+{
+    int r = crier_store_begin(store);
+
+    return r < 0 ? r : commit(store, put_rules(store, text));
+}
+
+static int make_anew(struct crier_store *store, struct crier_slice text)
+{
+    uint64_t number = 0;
+    int r = empty_order(store);
+
+    while (r == 0)
+        r = put_back_some(store, &number);
+    return r == -ENOENT ? finish(store, text) : r;
+}
+
+int crier_store_apply_rules(struct crier_store *store)
+{
+    struct crier_buf text;
+    bool has = false;
+    int r;
+
+    crier_buf_init(&text, store->mem);
+    crier_rules_write(&store->rules, &text);
+    r = crier_buf_error(&text);
+    if (r == 0)
+        r = has_rules(store, crier_buf_slice(&text), &has);
+    if (r == 0 && !has)
+        r = make_anew(store, crier_buf_slice(&text));
+    crier_buf_deinit(&text);
+    return r;
+}

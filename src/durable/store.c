@@ -1,0 +1,756 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The store is opened in this order, so that nothing foreign or broken is touched:
+ *
+ *     folder ─▶ lock ─▶ the pages are looked at without LMDB ─▶ put back, if it was not synced
+ *       ─▶ LMDB ─▶ is it ours, is it this version? ─▶ tables ─▶ totals, rules, classes
+ *
+ * A store that is new is made in one transaction, so that it is there whole or not at all.
+ */
+#include "base/mem.h"
+#include "durable/file.h"
+#include "durable/folder.h"
+#include "durable/pages.h"
+#include "hub/topic.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    READERS = 512,
+    FORMAT_BYTES = sizeof(CRIER_FORMAT_NAME) + 8,
+    TOTALS_BYTES = 8 * 24,
+    FILE_32 = 1 << 30,
+    MEASURE_EVERY = 256,
+};
+
+static const struct {
+    const char *name;
+    unsigned flags;
+} tables[CRIER_TABLES] = {
+    [CRIER_TABLE_META] = {"meta", 0},
+    [CRIER_TABLE_EVENTS] = {"events", 0},
+    [CRIER_TABLE_TOPICS] = {"topics", 0},
+    [CRIER_TABLE_POSTINGS] = {"postings", MDB_DUPSORT | MDB_DUPFIXED},
+    [CRIER_TABLE_ORDER] = {"order", MDB_DUPSORT | MDB_DUPFIXED},
+    [CRIER_TABLE_DEADLINES] = {"deadlines", 0},
+    [CRIER_TABLE_KEYS] = {"keys", 0},
+    [CRIER_TABLE_FLOORS] = {"floors", 0},
+};
+
+int crier_file_error(int rc)
+{
+    switch (rc) {
+    case MDB_SUCCESS:
+        return 0;
+    case MDB_NOTFOUND:
+        return -ENOENT;
+    case MDB_MAP_FULL:
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        return -ENOSPC;
+    case MDB_TXN_FULL:
+        return -E2BIG;
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_INVALID:
+    case MDB_CURSOR_FULL:
+        return -EUCLEAN;
+    case MDB_VERSION_MISMATCH:
+        return -EPROTO;
+    default:
+        return rc > 0 ? -rc : -EIO;
+    }
+}
+
+/* ---- totals ------------------------------------------------------------------------------ */
+
+struct totals_bytes {
+    unsigned char bytes[TOTALS_BYTES];
+    size_t at;
+};
+
+static void put(struct totals_bytes *out, uint64_t value)
+{
+    crier_put_u64(out->bytes + out->at, value);
+    out->at += 8;
+}
+
+static void put_id(struct totals_bytes *out, struct crier_id id)
+{
+    put(out, id.ms);
+    put(out, id.seq);
+}
+
+static void put_loss(struct totals_bytes *out, const struct crier_loss *loss)
+{
+    put(out, loss->number);
+    put_id(out, loss->id);
+    put(out, loss->serial);
+}
+
+static void totals_write(const struct crier_store *store, struct totals_bytes *out)
+{
+    const struct crier_store_totals *t = &store->totals;
+
+    *out = (struct totals_bytes){.at = 0};
+    put(out, t->hash_key.k0);
+    put(out, t->hash_key.k1);
+    put(out, t->epoch);
+    put(out, t->end);
+    put_id(out, t->start);
+    put_id(out, t->last);
+    put(out, t->events);
+    put(out, t->bytes);
+    put(out, t->topics);
+    put(out, t->kept_events);
+    put(out, t->kept_bytes);
+    put(out, t->clock_ms);
+    put(out, t->wall_ms);
+    put_loss(out, &t->root);
+    put_loss(out, &t->lost);
+    put(out, store->topic_serial);
+}
+
+static uint64_t get(const unsigned char **at)
+{
+    uint64_t value = crier_get_u64(*at);
+
+    *at += 8;
+    return value;
+}
+
+static struct crier_id get_id(const unsigned char **at)
+{
+    struct crier_id id;
+
+    id.ms = get(at);
+    id.seq = get(at);
+    return id;
+}
+
+static struct crier_loss get_loss(const unsigned char **at)
+{
+    struct crier_loss loss;
+
+    loss.number = get(at);
+    loss.id = get_id(at);
+    loss.serial = get(at);
+    return loss;
+}
+
+int crier_totals_read(MDB_val value,
+                      struct crier_store_totals *ret_totals,
+                      uint64_t *ret_topic_serial)
+{
+    const unsigned char *at = value.mv_data;
+    struct crier_store_totals t = {0};
+
+    if (value.mv_size != TOTALS_BYTES)
+        return -EUCLEAN;
+    t.hash_key.k0 = get(&at);
+    t.hash_key.k1 = get(&at);
+    t.epoch = (unsigned)get(&at);
+    t.end = get(&at);
+    t.start = get_id(&at);
+    t.last = get_id(&at);
+    t.events = get(&at);
+    t.bytes = get(&at);
+    t.topics = get(&at);
+    t.kept_events = get(&at);
+    t.kept_bytes = get(&at);
+    t.clock_ms = get(&at);
+    t.wall_ms = get(&at);
+    t.root = get_loss(&at);
+    t.lost = get_loss(&at);
+    uint64_t serial = get(&at);
+    if (t.epoch < 1 || t.epoch > 999)
+        return -EUCLEAN;
+    if (ret_topic_serial)
+        *ret_topic_serial = serial;
+    *ret_totals = t;
+    return 0;
+}
+
+/* ---- meta -------------------------------------------------------------------------------- */
+
+static int meta_get(const struct crier_store *store, MDB_txn *txn, MDB_val key, MDB_val *ret)
+{
+    return crier_file_error(mdb_get(txn, store->tables[CRIER_TABLE_META], &key, ret));
+}
+
+static int meta_put(const struct crier_store *store, MDB_val key, MDB_val value)
+{
+    return crier_file_error(
+        mdb_put(store->txn, store->tables[CRIER_TABLE_META], &key, &value, 0));
+}
+
+static MDB_val class_key(uint32_t class_id, unsigned char key[7])
+{
+    memcpy(key, "class", 5);
+    key[5] = (unsigned char)(class_id >> 8);
+    key[6] = (unsigned char)class_id;
+    return crier_val(key, 7);
+}
+
+static int class_put(const struct crier_store *store, uint32_t class_id)
+{
+    const struct crier_class *c = &store->classes[class_id];
+    unsigned char key[7], bytes[CRIER_CLASS_BYTES];
+
+    crier_put_u64(bytes, c->events);
+    crier_put_u64(bytes + 8, c->bytes);
+    crier_put_u64(bytes + 16, c->kept_events);
+    crier_put_u64(bytes + 24, c->kept_bytes);
+    return meta_put(store, class_key(class_id, key), crier_val(bytes, sizeof(bytes)));
+}
+
+int crier_class_read(MDB_val value, struct crier_class *ret_class)
+{
+    const unsigned char *at = value.mv_data;
+
+    if (value.mv_size != CRIER_CLASS_BYTES)
+        return -EUCLEAN;
+    *ret_class = (struct crier_class){crier_get_u64(at), crier_get_u64(at + 8),
+                                      crier_get_u64(at + 16), crier_get_u64(at + 24)};
+    return 0;
+}
+
+bool crier_class_meta_key_read(MDB_val key, uint32_t *ret_class_id)
+{
+    const unsigned char *at = key.mv_data;
+
+    if (key.mv_size != 7 || memcmp(at, "class", 5) != 0)
+        return false;
+    *ret_class_id = (uint32_t)at[5] << 8 | at[6];
+    return true;
+}
+
+int crier_class_key_read(MDB_val key, uint32_t *ret_class_id)
+{
+    const unsigned char *at = key.mv_data;
+
+    if (key.mv_size != 4)
+        return -EUCLEAN;
+    *ret_class_id =
+        (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+    return 0;
+}
+
+static int class_get(struct crier_store *store, MDB_txn *txn, uint32_t class_id)
+{
+    struct crier_class *c = &store->classes[class_id];
+    unsigned char key[7];
+    MDB_val value;
+    int r = meta_get(store, txn, class_key(class_id, key), &value);
+
+    if (r == -ENOENT)
+        return 0;
+    if (r < 0)
+        return r;
+    return crier_class_read(value, c);
+}
+
+int crier_store_save(struct crier_store *store)
+{
+    struct totals_bytes totals;
+    int r;
+
+    totals_write(store, &totals);
+    r = meta_put(store, crier_val("totals", 6), crier_val(totals.bytes, TOTALS_BYTES));
+    for (uint32_t i = 0; r == 0 && i <= store->rules.count; i++) {
+        if (memcmp(&store->classes[i], &store->before_classes[i], sizeof(store->classes[i])))
+            r = class_put(store, i);
+    }
+    return r;
+}
+
+/* ---- topic rows, classes ----------------------------------------------------------------- */
+
+void crier_topic_row_write(const struct crier_topic_row *row,
+                           unsigned char out[CRIER_TOPIC_ROW_BYTES])
+{
+    crier_put_u64(out, row->serial);
+    crier_put_u64(out + 8, row->events);
+    crier_put_u64(out + 16, row->bytes);
+    crier_put_u64(out + 24, row->first);
+    crier_put_u64(out + 32, row->last);
+    crier_put_u64(out + 40, row->kept);
+}
+
+int crier_topic_row_read(MDB_val value, struct crier_topic_row *ret_row)
+{
+    const unsigned char *at = value.mv_data;
+
+    if (value.mv_size != CRIER_TOPIC_ROW_BYTES)
+        return -EUCLEAN;
+    *ret_row = (struct crier_topic_row){crier_get_u64(at),      crier_get_u64(at + 8),
+                                        crier_get_u64(at + 16), crier_get_u64(at + 24),
+                                        crier_get_u64(at + 32), crier_get_u64(at + 40)};
+    return 0;
+}
+
+int crier_topic_row_get(const struct crier_store *store,
+                        MDB_txn *txn,
+                        struct crier_slice name,
+                        struct crier_topic_row *ret_row)
+{
+    MDB_val key = crier_val(name.data, name.len), value;
+    int r = crier_file_error(mdb_get(txn, store->tables[CRIER_TABLE_TOPICS], &key, &value));
+
+    return r < 0 ? r : crier_topic_row_read(value, ret_row);
+}
+
+int crier_row_get(const struct crier_store *store,
+                  MDB_txn *txn,
+                  uint64_t number,
+                  struct crier_row *ret_row)
+{
+    unsigned char bytes[8];
+    MDB_val key = crier_val(bytes, 8), value;
+
+    crier_put_u64(bytes, number);
+    int r = crier_file_error(mdb_get(txn, store->tables[CRIER_TABLE_EVENTS], &key, &value));
+    if (r < 0)
+        return r;
+    return crier_row_read((struct crier_slice){value.mv_data, value.mv_size}, ret_row);
+}
+
+uint32_t crier_store_class(const struct crier_store *store, struct crier_slice topic)
+{
+    return (uint32_t)crier_rules_find(&store->rules, topic);
+}
+
+struct crier_rule crier_store_class_limits(const struct crier_store *store, uint32_t class_id)
+{
+    if (class_id)
+        return store->rules.list[class_id - 1];
+    return (struct crier_rule){.max_events = store->limits.max_events,
+                               .max_bytes = store->limits.max_bytes,
+                               .max_age_ms = store->limits.max_age_ms};
+}
+
+/* ---- opening ----------------------------------------------------------------------------- */
+
+static int tell(struct crier_buf *fault, const struct crier_store *store, int r)
+{
+    const char *dir = store->dir;
+
+    switch (r) {
+    case -EPROTO:
+        crier_buf_printf(fault,
+                         "'%s/data.mdb' has a format that this crier does not know: it was "
+                         "written by another version. It was not touched.",
+                         dir);
+        break;
+    case -EILSEQ:
+        crier_buf_printf(fault,
+                         "'%s/data.mdb' is not a journal of crier's. It was not touched: "
+                         "name another folder.",
+                         dir);
+        break;
+    case -EUCLEAN:
+        crier_buf_printf(fault,
+                         "'%s/data.mdb' is damaged: 'crier journal verify --data %s' says "
+                         "where. Put a copy or an export in its place, or move the folder "
+                         "away to begin anew.",
+                         dir, dir);
+        break;
+    case -EACCES:
+    case -EPERM:
+    case -EROFS:
+        crier_buf_printf(fault,
+                         "The folder '%s' may not be written: give this user the right "
+                         "to, or name another folder.",
+                         dir);
+        return -EACCES;
+    case -ENOENT:
+        crier_buf_printf(fault, "There is no journal in '%s'.", dir);
+        break;
+    case -ENOSPC:
+        crier_buf_printf(fault,
+                         "There is no room for the journal in '%s': the disk is full, or "
+                         "the file is as large as it may be.",
+                         dir);
+        break;
+    default:
+        crier_buf_printf(fault, "The journal in '%s' cannot be opened: %s.", dir, strerror(-r));
+        break;
+    }
+    return r;
+}
+
+struct first_fault {
+    char text[200];
+};
+
+static void keep_fault(void *ctx, const char *fault)
+{
+    struct first_fault *first = ctx;
+
+    if (!first->text[0])
+        snprintf(first->text, sizeof(first->text), "%s", fault);
+}
+
+/* Before LMDB sees it. 1: there is no file yet. */
+static int look_at_file(struct crier_store *store)
+{
+    char path[CRIER_FOLDER_PATH];
+    struct first_fault first = {""};
+    struct stat st;
+    int r = crier_folder_path(path, store->dir, "data.mdb");
+
+    if (r < 0)
+        return r;
+    if (stat(path, &st) < 0)
+        return errno == ENOENT ? 1 : -errno;
+    if (!S_ISREG(st.st_mode))
+        return -EILSEQ;
+    if (st.st_size == 0)
+        return 1;
+    if (access(path, store->read_only ? R_OK : R_OK | W_OK) < 0)
+        return -errno;
+    return crier_pages_check_roots(store->mem, path, keep_fault, &first);
+}
+
+static size_t map_size(uint64_t wanted)
+{
+    uint64_t size = wanted ? wanted : CRIER_STORE_FILE_BYTES;
+
+    if (sizeof(void *) == 4 && size > FILE_32)
+        size = FILE_32;
+    if (size < (uint64_t)1 << 20)
+        size = (uint64_t)1 << 20;
+    return (size_t)((size + 65535) & ~(uint64_t)65535);
+}
+
+static int open_env(struct crier_store *store, uint64_t max_file_bytes)
+{
+    unsigned flags = MDB_NOTLS;
+    int r = crier_file_error(mdb_env_create(&store->env));
+
+    if (r < 0)
+        return r;
+    if (store->read_only)
+        flags |= MDB_RDONLY;
+    if (store->sync != CRIER_SYNC_ALWAYS)
+        flags |= MDB_NOSYNC;
+    r = crier_file_error(mdb_env_set_maxdbs(store->env, CRIER_TABLES));
+    if (r == 0)
+        r = crier_file_error(mdb_env_set_maxreaders(store->env, READERS));
+    /* 0: as large as the file is. */
+    if (r == 0 && !store->read_only)
+        r = crier_file_error(mdb_env_set_mapsize(store->env, map_size(max_file_bytes)));
+    if (r == 0)
+        r = crier_file_error(mdb_env_open(store->env, store->dir, flags, 0640));
+    return r;
+}
+
+static int open_tables(struct crier_store *store, MDB_txn *txn, unsigned flags)
+{
+    int r = 0;
+
+    for (int i = 0; r == 0 && i < CRIER_TABLES; i++)
+        r = crier_file_error(
+            mdb_dbi_open(txn, tables[i].name, tables[i].flags | flags, &store->tables[i]));
+    return r;
+}
+
+/* Is anything in the file at all? */
+static int is_empty(MDB_txn *txn, bool *ret_empty)
+{
+    MDB_stat stat;
+    MDB_dbi main;
+    int r = crier_file_error(mdb_dbi_open(txn, NULL, 0, &main));
+
+    if (r == 0)
+        r = crier_file_error(mdb_stat(txn, main, &stat));
+    if (r == 0)
+        *ret_empty = stat.ms_entries == 0;
+    return r;
+}
+
+static int check_format(const struct crier_store *store, MDB_txn *txn)
+{
+    static const char name[] = CRIER_FORMAT_NAME;
+    MDB_val value;
+    int r = meta_get(store, txn, crier_val("format", 6), &value);
+
+    if (r == -ENOENT || (r == 0 && (value.mv_size < sizeof(name) ||
+                                    memcmp(value.mv_data, name, sizeof(name)) != 0)))
+        return -EILSEQ;
+    if (r < 0)
+        return r;
+    if (value.mv_size != FORMAT_BYTES)
+        return -EPROTO;
+    return crier_get_u64((const char *)value.mv_data + sizeof(name)) == CRIER_FORMAT_VERSION
+               ? 0
+               : -EPROTO;
+}
+
+/* What is there must be ours before anything else is opened. */
+static int open_ours(struct crier_store *store, MDB_txn *txn)
+{
+    int r = crier_file_error(
+        mdb_dbi_open(txn, tables[CRIER_TABLE_META].name, 0, &store->tables[CRIER_TABLE_META]));
+
+    if (r == -ENOENT || r == -EINVAL)
+        return -EILSEQ;
+    if (r == 0)
+        r = check_format(store, txn);
+    if (r < 0)
+        return r;
+    r = open_tables(store, txn, 0);
+    return r == -ENOENT || r == -EIO ? -EUCLEAN : r;
+}
+
+static int read_totals(struct crier_store *store, MDB_txn *txn)
+{
+    MDB_val value;
+    int r = meta_get(store, txn, crier_val("totals", 6), &value);
+
+    if (r == 0)
+        r = crier_totals_read(value, &store->totals, &store->topic_serial);
+    return r == -ENOENT ? -EUCLEAN : r;
+}
+
+static int
+make_new(struct crier_store *store, const struct crier_store_options *o, struct crier_now now)
+{
+    static const char name[] = CRIER_FORMAT_NAME;
+    unsigned char format[FORMAT_BYTES];
+    struct crier_buf rules;
+
+    memcpy(format, name, sizeof(name));
+    crier_put_u64(format + sizeof(name), CRIER_FORMAT_VERSION);
+    store->totals = (struct crier_store_totals){
+        .hash_key = o->hash_key,
+        .epoch = o->epoch,
+        .start = {now.wall_ms, (uint64_t)o->epoch * 10000},
+        .last = {now.wall_ms, (uint64_t)o->epoch * 10000},
+        .clock_ms = now.wall_ms,
+        .wall_ms = now.wall_ms,
+    };
+    int r = open_tables(store, store->txn, MDB_CREATE);
+    if (r == 0)
+        r = meta_put(store, crier_val("format", 6), crier_val(format, FORMAT_BYTES));
+    crier_buf_init(&rules, store->mem);
+    crier_rules_write(&store->rules, &rules);
+    if (r == 0)
+        r = crier_buf_error(&rules);
+    if (r == 0)
+        r = meta_put(store, crier_val("rules", 5),
+                     crier_val(rules.data ? rules.data : "", rules.len));
+    crier_buf_deinit(&rules);
+    return r == 0 ? crier_store_save(store) : r;
+}
+
+/* Opens what is there, or makes it, in one transaction. */
+static int open_or_make(struct crier_store *store,
+                        const struct crier_store_options *o,
+                        struct crier_now now)
+{
+    bool empty = false;
+    int r = crier_file_error(
+        mdb_txn_begin(store->env, NULL, store->read_only ? MDB_RDONLY : 0, &store->txn));
+
+    if (r < 0)
+        return r;
+    r = is_empty(store->txn, &empty);
+    if (r == 0 && empty)
+        r = store->read_only ? -ENOENT : make_new(store, o, now);
+    else if (r == 0)
+        r = open_ours(store, store->txn);
+    if (r == 0 && !empty)
+        r = read_totals(store, store->txn);
+    for (uint32_t i = 0; r == 0 && !empty && i < CRIER_CLASSES; i++)
+        r = class_get(store, store->txn, i);
+    if (r < 0)
+        mdb_txn_abort(store->txn);
+    else
+        r = crier_file_error(mdb_txn_commit(store->txn));
+    store->txn = NULL;
+    return r;
+}
+
+/* The clock goes on from where it was, by what the wall says has passed. */
+static void set_clock(struct crier_store *store, struct crier_now now)
+{
+    const struct crier_store_totals *t = &store->totals;
+    uint64_t passed = now.wall_ms > t->wall_ms ? now.wall_ms - t->wall_ms : 0;
+
+    store->clock_shift = t->clock_ms + passed - now.boot_ms;
+}
+
+uint64_t crier_store_clock(const struct crier_store *store, struct crier_now now)
+{
+    return now.boot_ms + store->clock_shift;
+}
+
+/* With an interval, an anchor; else there is none, and none is left behind. */
+static int set_anchor(struct crier_store *store)
+{
+    int r;
+
+    if (store->read_only)
+        return 0;
+    if (store->sync != CRIER_SYNC_INTERVAL)
+        return crier_anchor_remove(store->dir);
+    r = crier_anchor_open(&store->anchor, store->dir);
+    return r < 0 ? r : crier_anchor_move(&store->anchor, store->env);
+}
+
+static int
+open_all(struct crier_store *store, const struct crier_store_options *o, struct crier_now now)
+{
+    bool restored = false, made;
+    int r = 0;
+
+    if (!store->read_only)
+        r = crier_anchor_restore(store->dir, &restored);
+    if (r == 0)
+        r = look_at_file(store);
+    made = r > 0;
+    if (made)
+        r = store->read_only ? -ENOENT : 0;
+    if (r == 0)
+        r = open_env(store, o->max_file_bytes);
+    if (r == 0)
+        r = open_or_make(store, o, now);
+    if (r == 0 && made)
+        r = crier_folder_sync(store->dir);
+    if (r < 0)
+        return r;
+    set_clock(store, now);
+    crier_store_measure(store);
+    if (!store->read_only)
+        r = crier_store_apply_rules(store);
+    return r == 0 ? set_anchor(store) : r;
+}
+
+static struct crier_store *store_new(const struct crier_mem *mem,
+                                     const struct crier_store_options *o)
+{
+    struct crier_store *store = crier_mem_zalloc(mem, sizeof(*store));
+    size_t len = strlen(o->dir) + 1;
+
+    if (!store)
+        return NULL;
+    store->mem = mem;
+    store->lock_fd = -1;
+    store->anchor.fd = -1;
+    store->read_only = o->read_only;
+    store->sync = o->read_only ? CRIER_SYNC_ALWAYS : o->sync;
+    store->limits = crier_journal_limits_filled(o->limits);
+    if (o->rules)
+        store->rules = *o->rules;
+    crier_changes_init(store);
+    store->dir = crier_mem_alloc(mem, len);
+    if (!store->dir)
+        return crier_store_close(store);
+    memcpy(store->dir, o->dir, len);
+    return store;
+}
+
+int crier_store_open(const struct crier_mem *mem,
+                     const struct crier_store_options *options,
+                     struct crier_now now,
+                     struct crier_store **ret_store,
+                     struct crier_buf *fault)
+{
+    struct crier_store *store = store_new(mem, options);
+    int r = 0;
+
+    if (!store)
+        return -ENOMEM;
+    if (!store->read_only) {
+        r = crier_folder_make(store->dir, fault);
+        if (r == 0)
+            r = crier_folder_lock(store->dir, &store->lock_fd, fault);
+        if (r < 0) {
+            crier_store_close(store);
+            return r;
+        }
+    }
+    r = open_all(store, options, now);
+    if (r < 0) {
+        r = tell(fault, store, r);
+        crier_store_close(store);
+        return r;
+    }
+    *ret_store = store;
+    return 0;
+}
+
+struct crier_store *crier_store_close(struct crier_store *store)
+{
+    if (!store)
+        return NULL;
+    crier_changes_deinit(store);
+    if (store->env) {
+        /* Should this fail, the last synced state is what a power cut leaves. */
+        int r = store->sync == CRIER_SYNC_ALWAYS ? 0 : crier_store_sync(store);
+        (void)r;
+        crier_anchor_close(&store->anchor);
+        crier_views_free(store);
+        mdb_env_close(store->env);
+    }
+    if (store->lock_fd >= 0)
+        close(store->lock_fd);
+    crier_mem_free(store->mem, store->dir);
+    return crier_mem_free(store->mem, store);
+}
+
+/* ---- what is known of it ----------------------------------------------------------------- */
+
+const struct crier_store_totals *crier_store_totals(const struct crier_store *store)
+{
+    return &store->totals;
+}
+
+int crier_store_sync(struct crier_store *store)
+{
+    if (store->anchor.fd >= 0)
+        return crier_anchor_move(&store->anchor, store->env);
+    return crier_file_error(mdb_env_sync(store->env, 1));
+}
+
+static uint64_t count_free(struct crier_store *store, uint64_t page_size)
+{
+    uint64_t pages = 0;
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    MDB_txn *txn;
+
+    if (mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn) != 0)
+        return 0;
+    if (mdb_cursor_open(txn, 0, &cursor) == 0) { /* 0: the table of free pages */
+        while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
+            size_t count;
+            memcpy(&count, value.mv_data, sizeof(count)); /* the first of each list */
+            pages += count;
+        }
+        mdb_cursor_close(cursor);
+    }
+    mdb_txn_abort(txn);
+    return pages * page_size;
+}
+
+/* Free pages are counted now and then: there may be many lists of them. */
+void crier_store_measure(struct crier_store *store)
+{
+    struct crier_store_totals *t = &store->totals;
+    mdb_filehandle_t fd;
+    MDB_stat stat;
+    struct stat st;
+
+    if (mdb_env_get_fd(store->env, &fd) != 0 || fstat(fd, &st) < 0 ||
+        mdb_env_stat(store->env, &stat) != 0)
+        return;
+    t->file_bytes = (uint64_t)st.st_size;
+    if (store->measured++ % MEASURE_EVERY == 0)
+        t->free_bytes = count_free(store, stat.ms_psize);
+}
