@@ -43,6 +43,7 @@ struct import {
     uint64_t clock_ms;       /* of the event before: ages never grow along the journal */
     uint64_t batch_events, batch_bytes;
     bool begun;
+    int left_error;
 };
 
 static int commit(struct import *im);
@@ -170,6 +171,15 @@ static uint64_t bytes_of(const struct import *im, struct crier_id id)
     return im->sse.len + crier_id_format(id, text) + sizeof("id: \n") - 1;
 }
 
+/* What was kept aside for a topic makes way for a newer event. */
+static void left(void *ctx, const struct crier_store_leaving *leaving)
+{
+    struct import *im = ctx;
+
+    if (im->left_error == 0)
+        im->left_error = crier_store_raise_floors(im->store, leaving);
+}
+
 static int put(struct import *im, const struct crier_journal_line *line, struct crier_now now)
 {
     uint64_t clock_ms = clock_of(im, line->wall_ms, now);
@@ -192,7 +202,8 @@ static int put(struct import *im, const struct crier_journal_line *line, struct 
     event.bytes = bytes_of(im, line->id);
     im->batch_events++;
     im->batch_bytes += event.bytes;
-    return crier_store_put(im->store, &event);
+    r = crier_store_put(im->store, &event, left, im);
+    return r == 0 ? im->left_error : r;
 }
 
 /* ---- batches ----------------------------------------------------------------------------- */

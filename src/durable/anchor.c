@@ -107,7 +107,10 @@ static int put_back(const char *dir, const struct slot *slot)
     return r;
 }
 
-int crier_anchor_restore(const char *dir, bool *ret_restored)
+/* Calls fn with the last synced state, if the system has been booted since. */
+static int if_booted(const char *dir,
+                     int (*fn)(const char *dir, const struct slot *slot),
+                     bool *ret_booted)
 {
     char path[CRIER_FOLDER_PATH], boot[BOOT];
     struct slot slot;
@@ -121,12 +124,30 @@ int crier_anchor_restore(const char *dir, bool *ret_restored)
     r = bufs ? 0 : -ENOMEM;
     if (r == 0 && read_newest(fd, bufs, &slot) &&
         (boot[0] == '?' || memcmp(boot, slot.boot, BOOT) != 0)) {
-        r = put_back(dir, &slot);
-        *ret_restored = *ret_restored || r == 0;
+        *ret_booted = true;
+        r = fn(dir, &slot);
     }
     free(bufs);
     close(fd);
     return r;
+}
+
+int crier_anchor_restore(const char *dir, bool *ret_restored)
+{
+    *ret_restored = false;
+    return if_booted(dir, put_back, ret_restored);
+}
+
+static int leave_it(const char *dir, const struct slot *slot)
+{
+    return 0;
+}
+
+bool crier_anchor_is_needed(const char *dir)
+{
+    bool needed = false;
+
+    return if_booted(dir, leave_it, &needed) < 0 || needed;
 }
 
 int crier_anchor_remove(const char *dir)

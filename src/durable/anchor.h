@@ -12,6 +12,8 @@
  * pages again. When the system has been booted since, the file is put back to that state, by its
  * meta pages, before it is opened: what came after the last sync is lost, and nothing else.
  *
+ * A store that is closed in order is synced, and has no DIR/synced.
+ *
  * DIR/synced has two slots, written in turn, each with a checksum: one of them is always whole.
  */
 #ifndef CRIER_DURABLE_ANCHOR_H
@@ -29,6 +31,8 @@ struct crier_anchor {
 /* Before the file in `dir` is opened for writing: puts it back to its last synced state if the
  * system has been booted since. *ret_restored: it was. No DIR/synced, or nothing to do: 0. */
 int crier_anchor_restore(const char *dir, bool *ret_restored) CRIER_MUST_CHECK;
+/* Would that put it back? */
+bool crier_anchor_is_needed(const char *dir);
 /* DIR/synced is of no more use: every commit is synced from now on, or none is. */
 int crier_anchor_remove(const char *dir) CRIER_MUST_CHECK;
 /* After the file is opened. */

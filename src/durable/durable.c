@@ -315,11 +315,12 @@ int crier_durable_open(const struct crier_mem *mem,
     d->limits = crier_journal_limits_filled(options->limits);
     d->sync = options->sync;
     d->sync_ms = options->sync_ms ? options->sync_ms : SYNC_MS;
+    static const struct crier_rules none;
     struct crier_store_options store = {
         .dir = options->dir,
         .sync = options->sync,
         .max_file_bytes = options->max_file_bytes,
-        .rules = options->rules,
+        .rules = options->rules ? options->rules : &none,
         .limits = &d->limits,
         .hash_key = *hash_key,
         .epoch = epoch,

@@ -24,7 +24,7 @@
  * (1 ..). When its class is over its limits it leaves, or, for the topics whose newest event it
  * is, moves to the class that keeps aside what class c loses: CRIER_CLASS_KEPT + c.
  *
- * Files: store.c (open, lock, meta, totals), row.c (an event as bytes), batch.c (put, forget,
+ * Files: store.c (open, meta, totals), folder.c, row.c (an event as bytes), batch.c (put, forget,
  * floors, keys), retain.c (what leaves), view.c, find.c, read.c and place.c (reading), verify.c,
  * pages.c, compact.c, rules.c.
  */
@@ -139,9 +139,10 @@ static inline MDB_val crier_val(const void *data, size_t size)
 int crier_store_save(struct crier_store *store) CRIER_MUST_CHECK;
 /* How large the file is, and what of it is free. */
 void crier_store_measure(struct crier_store *store);
-/* reclass.c: when the rules are not those the store was left with, every event is put into its
- * class anew. */
-int crier_store_apply_rules(struct crier_store *store) CRIER_MUST_CHECK;
+/* reclass.c: takes the rules (NULL: those the file was last written with); when topics belong to
+ * others than before, every event is put into its class anew. */
+int crier_store_apply_rules(struct crier_store *store,
+                            const struct crier_rules *wanted) CRIER_MUST_CHECK;
 /* The value of "totals". 0, -EUCLEAN. ret_topic_serial may be NULL. */
 int crier_totals_read(MDB_val value,
                       struct crier_store_totals *ret_totals,

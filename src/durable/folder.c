@@ -4,6 +4,7 @@
  * it ends, and no fork takes it along); the number in it is only for people.
  */
 #include "durable/folder.h"
+#include "durable/store.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -122,19 +123,20 @@ int crier_folder_lock(const char *dir, int *ret_fd, struct crier_buf *fault)
     return 0;
 }
 
-long crier_folder_owner(const char *dir)
+int crier_store_holder(const char *dir, uint64_t *ret_process)
 {
     char path[CRIER_FOLDER_PATH];
     struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
-    long owner = 0;
+    int fd = crier_folder_path(path, dir, "lock") < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    int r = 0;
 
-    if (crier_folder_path(path, dir, "lock") < 0)
-        return 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    *ret_process = 0;
     if (fd < 0)
-        return 0;
-    if (fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
-        owner = owner_of(fd);
+        return errno == ENOENT ? 0 : -errno;
+    if (fcntl(fd, F_OFD_GETLK, &lock) < 0)
+        r = -errno;
+    else if (lock.l_type != F_UNLCK)
+        *ret_process = (uint64_t)owner_of(fd);
     close(fd);
-    return owner;
+    return r;
 }

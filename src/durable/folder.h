@@ -14,8 +14,6 @@ int crier_folder_path(char path[CRIER_FOLDER_PATH], const char *dir, const char 
 int crier_folder_make(const char *dir, struct crier_buf *fault) CRIER_MUST_CHECK;
 /* Locks the folder for this process: *ret_fd holds it. -EBUSY: another has it. */
 int crier_folder_lock(const char *dir, int *ret_fd, struct crier_buf *fault) CRIER_MUST_CHECK;
-/* Who has it locked? 0: nobody. */
-long crier_folder_owner(const char *dir);
 int crier_folder_sync(const char *dir);
 
 #endif

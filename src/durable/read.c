@@ -37,7 +37,7 @@ int crier_view_oldest(struct crier_view *view,
                       struct crier_id *ret_id)
 {
     struct crier_find find;
-    struct crier_found found;
+    struct crier_found found = {.number = 0};
 
     if (position >= view->end) {
         *ret_number = 0;
@@ -61,7 +61,7 @@ int crier_view_newest(struct crier_view *view,
                       uint64_t *ret_number)
 {
     struct crier_find find;
-    struct crier_found found;
+    struct crier_found found = {.number = 0};
 
     int r = crier_find_begin(&find, view, filter, true, view->end, clock_ms);
     if (r == 0)

@@ -13,7 +13,7 @@
 
 enum { AT_ONCE = 8192 };
 
-static const char anew[] = "making anew";
+static const char making_anew[] = "making anew";
 
 static int put_rules(struct crier_store *store, struct crier_slice text)
 {
@@ -24,7 +24,9 @@ static int put_rules(struct crier_store *store, struct crier_slice text)
         mdb_put(store->txn, store->tables[CRIER_TABLE_META], &key, &value, 0));
 }
 
-static int has_rules(struct crier_store *store, struct crier_slice text, bool *ret_has)
+/* What the file was last written with. *ret_whole: every event is in its class by them. */
+static int
+stored_rules(const struct crier_store *store, struct crier_rules *ret_rules, bool *ret_whole)
 {
     MDB_val key = crier_val("rules", 5), value;
     MDB_txn *txn;
@@ -33,8 +35,8 @@ static int has_rules(struct crier_store *store, struct crier_slice text, bool *r
     if (r < 0)
         return r;
     r = crier_file_error(mdb_get(txn, store->tables[CRIER_TABLE_META], &key, &value));
-    if (r == 0)
-        *ret_has = crier_slice_eq((struct crier_slice){value.mv_data, value.mv_size}, text);
+    *ret_whole = r == 0 && crier_rules_read((struct crier_slice){value.mv_data, value.mv_size},
+                                            ret_rules) == 0;
     mdb_txn_abort(txn);
     return r == -ENOENT ? 0 : r;
 }
@@ -73,7 +75,7 @@ static int empty_order(struct crier_store *store)
 
     if (r < 0)
         return r;
-    r = put_rules(store, (struct crier_slice){anew, sizeof(anew) - 1});
+    r = put_rules(store, (struct crier_slice){making_anew, sizeof(making_anew) - 1});
     if (r == 0)
         r = crier_file_error(mdb_drop(store->txn, store->tables[CRIER_TABLE_ORDER], 0));
     for (unsigned i = 0; r == 0 && i < CRIER_CLASSES; i++)
@@ -160,19 +162,46 @@ static int make_anew(struct crier_store *store, struct crier_slice text)
     return r == -ENOENT ? finish(store, text) : r;
 }
 
-int crier_store_apply_rules(struct crier_store *store)
+/* New limits for the same selectors change nothing but the text. */
+static int put_in_force(struct crier_store *store, bool anew)
 {
     struct crier_buf text;
-    bool has = false;
     int r;
 
     crier_buf_init(&text, store->mem);
     crier_rules_write(&store->rules, &text);
     r = crier_buf_error(&text);
     if (r == 0)
-        r = has_rules(store, crier_buf_slice(&text), &has);
-    if (r == 0 && !has)
-        r = make_anew(store, crier_buf_slice(&text));
+        r = anew ? make_anew(store, crier_buf_slice(&text))
+                 : finish(store, crier_buf_slice(&text));
     crier_buf_deinit(&text);
     return r;
+}
+
+int crier_store_apply_rules(struct crier_store *store, const struct crier_rules *wanted)
+{
+    struct crier_rules rules = {.count = 0};
+    bool whole = false;
+    int r = stored_rules(store, &rules, &whole);
+
+    if (r < 0)
+        return r;
+    store->rules = wanted ? *wanted : rules;
+    if (store->read_only || (whole && (!wanted || memcmp(&rules, wanted, sizeof(rules)) == 0)))
+        return 0;
+    return put_in_force(store, !whole || !crier_rules_same_selectors(&rules, &store->rules));
+}
+
+bool crier_store_share(struct crier_store *store, size_t i, struct crier_store_share *ret_share)
+{
+    const struct crier_class *c = &store->classes[i < CRIER_CLASSES ? i : 0];
+
+    if (i > store->rules.count)
+        return false;
+    *ret_share = (struct crier_store_share){.rule = i ? &store->rules.list[i - 1] : NULL,
+                                            .events = c->events,
+                                            .bytes = c->bytes,
+                                            .kept_events = c->kept_events,
+                                            .kept_bytes = c->kept_bytes};
+    return true;
 }

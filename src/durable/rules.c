@@ -97,10 +97,53 @@ const char *crier_rules_add(struct crier_rules *rules, struct crier_slice text)
     return NULL;
 }
 
+static void write_limit(struct crier_buf *buf, uint64_t limit, const char *unit, bool *first)
+{
+    if (!limit)
+        return;
+    crier_buf_printf(buf, "%s%llu%s", *first ? "=" : ",", (unsigned long long)limit, unit);
+    *first = false;
+}
+
 void crier_rules_write(const struct crier_rules *rules, struct crier_buf *buf)
 {
-    for (size_t i = 0; i < rules->count; i++)
-        crier_buf_printf(buf, "%s\n", rules->list[i].selector);
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct crier_rule *rule = &rules->list[i];
+        bool first = true;
+        crier_buf_printf(buf, "%s", rule->selector);
+        write_limit(buf, rule->max_events, "", &first);
+        write_limit(buf, rule->max_bytes, "B", &first);
+        write_limit(buf, rule->max_age_ms, "ms", &first);
+        crier_buf_byte(buf, '\n');
+    }
+}
+
+int crier_rules_read(struct crier_slice text, struct crier_rules *ret_rules)
+{
+    struct crier_rules rules = {.count = 0};
+
+    while (text.len) {
+        const char *end = memchr(text.data, '\n', text.len);
+        if (!end)
+            return -EINVAL;
+        size_t len = (size_t)(end - text.data);
+        if (crier_rules_add(&rules, crier_slice_sub(text, 0, len)))
+            return -EINVAL;
+        text = crier_slice_sub(text, len + 1, text.len);
+    }
+    *ret_rules = rules;
+    return 0;
+}
+
+bool crier_rules_same_selectors(const struct crier_rules *a, const struct crier_rules *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++) {
+        if (strcmp(a->list[i].selector, b->list[i].selector) != 0)
+            return false;
+    }
+    return true;
 }
 
 size_t crier_rules_find(const struct crier_rules *rules, struct crier_slice topic)

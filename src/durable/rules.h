@@ -7,6 +7,7 @@
 #ifndef CRIER_DURABLE_RULES_H
 #define CRIER_DURABLE_RULES_H
 
+#include "base/err.h"
 #include "base/slice.h"
 #include <stddef.h>
 
@@ -29,6 +30,10 @@ struct crier_rules {
 const char *crier_rules_add(struct crier_rules *rules, struct crier_slice text);
 /* All of them as text, each in a line, the same for equal rules: the store keeps it. */
 void crier_rules_write(const struct crier_rules *rules, struct crier_buf *buf);
+/* What that wrote. 0, -EINVAL. */
+int crier_rules_read(struct crier_slice text, struct crier_rules *ret_rules);
+/* Does every topic belong to the same rule in both? (Their limits may differ.) */
+bool crier_rules_same_selectors(const struct crier_rules *a, const struct crier_rules *b);
 /* The rule a topic belongs to, 1 .. count; 0: none. */
 size_t crier_rules_find(const struct crier_rules *rules, struct crier_slice topic);
 

@@ -13,6 +13,7 @@
 #include "durable/pages.h"
 #include "hub/topic.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,6 +25,7 @@ enum {
     TOTALS_BYTES = 8 * 24,
     FILE_32 = 1 << 30,
     MEASURE_EVERY = 256,
+    BLANK_MOST = 1 << 20,
 };
 
 static const struct {
@@ -367,6 +369,12 @@ static int tell(struct crier_buf *fault, const struct crier_store *store, int r)
                          "to, or name another folder.",
                          dir);
         return -EACCES;
+    case -ESTALE:
+        crier_buf_printf(fault,
+                         "'%s/data.mdb' was not all synced when the power went: a hub that is "
+                         "started on it, or 'crier journal compact', puts it back to what was.",
+                         dir);
+        break;
     case -ENOENT:
         crier_buf_printf(fault, "There is no journal in '%s'.", dir);
         break;
@@ -395,6 +403,24 @@ static void keep_fault(void *ctx, const char *fault)
         snprintf(first->text, sizeof(first->text), "%s", fault);
 }
 
+/* Only zeros: the power went while it was made. It is emptied, so that it is made again. */
+static bool is_blank(const struct crier_store *store, const char *path, off_t size)
+{
+    unsigned char bytes[4096];
+    int fd = store->read_only || size > BLANK_MOST ? -1 : open(path, O_RDWR | O_CLOEXEC);
+    bool blank = fd >= 0;
+    ssize_t n;
+
+    while (blank && (n = read(fd, bytes, sizeof(bytes))) > 0) {
+        for (ssize_t i = 0; i < n; i++)
+            blank = blank && bytes[i] == 0;
+    }
+    blank = blank && ftruncate(fd, 0) == 0;
+    if (fd >= 0)
+        close(fd);
+    return blank;
+}
+
 /* Before LMDB sees it. 1: there is no file yet. */
 static int look_at_file(struct crier_store *store)
 {
@@ -409,7 +435,7 @@ static int look_at_file(struct crier_store *store)
         return errno == ENOENT ? 1 : -errno;
     if (!S_ISREG(st.st_mode))
         return -EILSEQ;
-    if (st.st_size == 0)
+    if (st.st_size == 0 || is_blank(store, path, st.st_size))
         return 1;
     if (access(path, store->read_only ? R_OK : R_OK | W_OK) < 0)
         return -errno;
@@ -522,7 +548,6 @@ make_new(struct crier_store *store, const struct crier_store_options *o, struct 
 {
     static const char name[] = CRIER_FORMAT_NAME;
     unsigned char format[FORMAT_BYTES];
-    struct crier_buf rules;
 
     memcpy(format, name, sizeof(name));
     crier_put_u64(format + sizeof(name), CRIER_FORMAT_VERSION);
@@ -537,14 +562,6 @@ make_new(struct crier_store *store, const struct crier_store_options *o, struct 
     int r = open_tables(store, store->txn, MDB_CREATE);
     if (r == 0)
         r = meta_put(store, crier_val("format", 6), crier_val(format, FORMAT_BYTES));
-    crier_buf_init(&rules, store->mem);
-    crier_rules_write(&store->rules, &rules);
-    if (r == 0)
-        r = crier_buf_error(&rules);
-    if (r == 0)
-        r = meta_put(store, crier_val("rules", 5),
-                     crier_val(rules.data ? rules.data : "", rules.len));
-    crier_buf_deinit(&rules);
     return r == 0 ? crier_store_save(store) : r;
 }
 
@@ -609,7 +626,9 @@ open_all(struct crier_store *store, const struct crier_store_options *o, struct 
     bool restored = false, made;
     int r = 0;
 
-    if (!store->read_only)
+    if (store->read_only)
+        r = crier_anchor_is_needed(store->dir) ? -ESTALE : 0;
+    else
         r = crier_anchor_restore(store->dir, &restored);
     if (r == 0)
         r = look_at_file(store);
@@ -626,8 +645,7 @@ open_all(struct crier_store *store, const struct crier_store_options *o, struct 
         return r;
     set_clock(store, now);
     crier_store_measure(store);
-    if (!store->read_only)
-        r = crier_store_apply_rules(store);
+    r = crier_store_apply_rules(store, o->rules);
     return r == 0 ? set_anchor(store) : r;
 }
 
@@ -645,8 +663,7 @@ static struct crier_store *store_new(const struct crier_mem *mem,
     store->read_only = o->read_only;
     store->sync = o->read_only ? CRIER_SYNC_ALWAYS : o->sync;
     store->limits = crier_journal_limits_filled(o->limits);
-    if (o->rules)
-        store->rules = *o->rules;
+    store->rules.count = CRIER_RULES; /* until they are read: every class is looked at */
     crier_changes_init(store);
     store->dir = crier_mem_alloc(mem, len);
     if (!store->dir)
@@ -685,16 +702,25 @@ int crier_store_open(const struct crier_mem *mem,
     return 0;
 }
 
+/* Should this fail, the last synced state is what a power cut leaves. */
+static void sync_for_good(struct crier_store *store)
+{
+    bool anchored = store->anchor.fd >= 0;
+    int r = store->sync == CRIER_SYNC_ALWAYS ? 0 : crier_store_sync(store);
+
+    crier_anchor_close(&store->anchor);
+    if (anchored && r == 0)
+        r = crier_anchor_remove(store->dir);
+    (void)r;
+}
+
 struct crier_store *crier_store_close(struct crier_store *store)
 {
     if (!store)
         return NULL;
     crier_changes_deinit(store);
     if (store->env) {
-        /* Should this fail, the last synced state is what a power cut leaves. */
-        int r = store->sync == CRIER_SYNC_ALWAYS ? 0 : crier_store_sync(store);
-        (void)r;
-        crier_anchor_close(&store->anchor);
+        sync_for_good(store);
         crier_views_free(store);
         mdb_env_close(store->env);
     }

@@ -38,7 +38,7 @@ struct crier_store_options {
     bool read_only;
     enum crier_sync sync;
     uint64_t max_file_bytes;         /* 0: CRIER_STORE_FILE_BYTES */
-    const struct crier_rules *rules; /* copied; NULL: none but limits */
+    const struct crier_rules *rules; /* copied; NULL: those it was last written with */
     const struct crier_journal_limits
         *limits; /* of what no rule takes, and kept_bytes; filled */
     /* For a new store. */
@@ -158,6 +158,9 @@ int crier_store_put_floor(struct crier_store *store,
                           uint64_t hash,
                           const struct crier_loss *loss) CRIER_MUST_CHECK;
 int crier_store_drop_floor(struct crier_store *store, uint64_t hash) CRIER_MUST_CHECK;
+/* The same for one that leaves, where there is no table in memory. */
+int crier_store_raise_floors(struct crier_store *store,
+                             const struct crier_store_leaving *leaving) CRIER_MUST_CHECK;
 void crier_store_set_floors(struct crier_store *store,
                             const struct crier_loss *root,
                             const struct crier_loss *lost);

@@ -224,7 +224,7 @@ int crier_view_at_least(struct crier_view *view,
 {
     unsigned char bytes[8];
     MDB_val key = {8, bytes}, value = {0, NULL};
-    MDB_cursor *cursor;
+    MDB_cursor *cursor = NULL;
 
     int r = crier_view_cursor(view, CRIER_TABLE_EVENTS, &cursor);
     if (r < 0)
@@ -242,7 +242,7 @@ int crier_view_at_most(struct crier_view *view,
 {
     unsigned char bytes[8];
     MDB_val key = {8, bytes}, value = {0, NULL};
-    MDB_cursor *cursor;
+    MDB_cursor *cursor = NULL;
     int rc = 0;
 
     int r = crier_view_cursor(view, CRIER_TABLE_EVENTS, &cursor);
@@ -328,7 +328,7 @@ static int cut_topic(struct crier_view *view, struct crier_topic_row *topic)
 {
     uint64_t number;
     struct crier_row row;
-    MDB_cursor *cursor;
+    MDB_cursor *cursor = NULL;
 
     if (topic->last <= view->end)
         return 0;
@@ -413,7 +413,7 @@ int crier_view_topics(struct crier_view *view,
                       crier_topic_fn *fn,
                       void *ctx)
 {
-    MDB_cursor *cursor;
+    MDB_cursor *cursor = NULL;
     MDB_val key, value;
     struct crier_topic_row topic;
     struct crier_topic_info info;

@@ -147,9 +147,14 @@ static void raise_one(struct crier_floors *floors,
     }
 }
 
+uint64_t crier_floor_prefix(const struct crier_hash_key *key, struct crier_slice prefix)
+{
+    return crier_hash(key, prefix) ^ PREFIX_MARK;
+}
+
 static uint64_t prefix_hash(const struct crier_floors *floors, struct crier_slice prefix)
 {
-    return crier_hash(floors->key, prefix) ^ PREFIX_MARK;
+    return crier_floor_prefix(floors->key, prefix);
 }
 
 void crier_floors_raise(struct crier_floors *floors,

@@ -36,6 +36,8 @@ void crier_floors_init(struct crier_floors *floors,
                        const struct crier_hash_key *key,
                        size_t max);
 void crier_floors_deinit(struct crier_floors *floors);
+/* Under which hash the floor of a prefix lies (a topic's lies under its own). */
+uint64_t crier_floor_prefix(const struct crier_hash_key *key, struct crier_slice prefix);
 /* The topic has lost that event. Cannot fail: without memory the hub-wide floor takes it. */
 void crier_floors_raise(struct crier_floors *floors,
                         uint64_t hash,

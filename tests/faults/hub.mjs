@@ -81,15 +81,11 @@ function append(event) {
   size += line.length;
 }
 
-function refuse(answer, code) {
-  answer.writeHead(503, { 'content-type': 'application/problem+json', 'retry-after': '1' });
-  answer.end(JSON.stringify({ code }));
-}
-
-function publish(topic, data, key, answer) {
+// What becomes of one event: { event, isDuplicate }; throws { code } when it is refused.
+function put(topic, data, key) {
   const before = key && keys.get(topic + key);
-  if (before) return answer.writeHead(201).end(JSON.stringify({ id: before.id, topic, duplicate: true }));
-  if (hasFailed) return refuse(answer, 'journal-failed');
+  if (before) return { event: before, isDuplicate: true };
+  if (hasFailed) throw { code: 'journal-failed' };
   const event = { id: `${1000 + last}-0`, topic, data, key };
   try {
     append(event);
@@ -97,17 +93,32 @@ function publish(topic, data, key, answer) {
     reason = error.message;
     if (error.code === 'ENOSPC') {
       if (fault === 'drops') for (const stream of streams) stream.answer.destroy();
-      return refuse(answer, 'journal-full');
+      throw { code: 'journal-full' };
     }
     hasFailed = fault !== 'lies';
-    return refuse(answer, 'outcome-unknown');
+    throw { code: 'outcome-unknown' };
   }
   reason = null;
   last += 1;
   events.push(event);
   if (key) keys.set(topic + key, event);
   for (const stream of streams) if (stream.wants(topic)) stream.answer.write(wire(event));
-  return answer.writeHead(201).end(JSON.stringify({ id: event.id, topic }));
+  return { event, isDuplicate: false };
+}
+
+function publish(topic, body, headers, answer) {
+  try {
+    if (topic) {
+      const { event } = put(topic, body, headers['idempotency-key']);
+      return answer.writeHead(201).end(JSON.stringify({ id: event.id, topic }));
+    }
+    const results = body.split('\n').map((line) => JSON.parse(line)).map(({ topic: own, data, key }) => put(own, data, key));
+    const duplicates = results.filter(({ isDuplicate }) => isDuplicate).length;
+    return answer.writeHead(201).end(JSON.stringify({ published: results.length - duplicates, duplicates, first: results[0].event.id, last: results.at(-1).event.id }));
+  } catch ({ code }) {
+    answer.writeHead(503, { 'content-type': 'application/problem+json', 'retry-after': '1' });
+    return answer.end(JSON.stringify({ code }));
+  }
 }
 
 function follow(url, request, answer) {
@@ -131,7 +142,7 @@ const server = http.createServer((request, answer) => {
   if (request.method === 'GET') return follow(url, request, answer);
   const parts = [];
   request.on('data', (part) => parts.push(part));
-  return request.on('end', () => publish(url.pathname.slice('/events/'.length), Buffer.concat(parts).toString(), request.headers['idempotency-key'], answer));
+  return request.on('end', () => publish(url.pathname.slice('/events/'.length), Buffer.concat(parts).toString(), request.headers, answer));
 });
 server.listen(0, '127.0.0.1', () => console.error(`event=listening address=127.0.0.1:${server.address().port}`));
 process.on('SIGTERM', () => process.exit(0));

@@ -29,13 +29,16 @@ describe('a power cut', { skip: noLayer }, () => {
   test('--sync always, with a history that is full: pages are used again', { timeout: 120_000 }, async (t) => {
     told(t, await powerCuts(scopes(t), random, { cuts: 60, limit: 60 }));
   });
-  // What they promise: without a reordering disk, the journal opens, and holds what the last sync covered; with one it
-  // opens or is refused in words. It never ends a program.
-  for (const sync of ['interval=20ms', 'none']) {
-    test(`--sync ${sync}: it opens if the disk kept the order, or is refused in words`, { timeout: 120_000 }, async (t) => {
-      told(t, await powerCuts(scopes(t), random, { cuts: 60, sync }));
-    });
-  }
+  test('--sync interval: what the last interval covered is there, whatever order the disk kept', { timeout: 120_000 }, async (t) => {
+    const found = await powerCuts(scopes(t), random, { cuts: 80, sync: 'interval=20ms' });
+    told(t, found);
+    assert.ok(found.opened > 40, 'most of the cuts fell where there was a journal');
+  });
+  // Without a reordering disk, the journal opens, and holds what the last sync covered; with one it opens or is refused
+  // in words. It never ends a program.
+  test('--sync none: it opens if the disk kept the order, or is refused in words', { timeout: 120_000 }, async (t) => {
+    told(t, await powerCuts(scopes(t), random, { cuts: 60, sync: 'none' }));
+  });
 });
 
 describe('a full disk', () => {

@@ -4,8 +4,10 @@
 //
 //     Writer ──POST──▶ House (a server, killed and started anew on its folder) ──events──▶ Reader
 //        └──▶ Ledger: tried, acknowledged, unknown, refused ◀── verdict() ──────────────────┘
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import http from 'node:http';
-import { startCrier } from './crier.mjs';
+import { plainEnvironment, startCrier } from './crier.mjs';
 import { Parser } from './sse.mjs';
 import { Bell, WATCHDOG_MS, within } from './wait.mjs';
 
@@ -63,6 +65,15 @@ export class House {
     this.life += 1;
     this.isUp = true;
     this.#bell.ring();
+  }
+
+  // A start that is cut off by kill -9, mostly before it has opened its folder, or while it does.
+  async miscarry(ms) {
+    const { program, args, env } = this.options;
+    const child = spawn(program, ['serve', '--listen', '127.0.0.1:0', ...args], { env: { ...plainEnvironment(), ...env }, stdio: 'ignore' });
+    const over = once(child, 'close');
+    setTimeout(() => child.kill('SIGKILL'), ms);
+    await over;
   }
 
   // Everyone knows that it ends, then it does; what is under way is cut off by that alone.
@@ -131,7 +142,7 @@ export class House {
 // ---- what was promised -----------------------------------------------------------------------------
 
 export class Ledger {
-  entries = new Map(); // 'writer:number' → { writer, number, topic, size, key, state, id, at, code }
+  entries = new Map(); // 'writer:number' → { writer, number, topic, size, key, state, id, at, code }; no id: it was one of a batch
   acked = 0;
   refusals = [];
   #bell = new Bell();
@@ -172,42 +183,56 @@ export class Ledger {
 
 // ---- publishers ------------------------------------------------------------------------------------
 
-// sizes: of the padding, one is drawn. isKeyed: with an idempotency key, repeated until it is answered.
-// onRefusal(answer): whether to go on with the next event.
+// sizes: of the padding, one is drawn. isKeyed: with an idempotency key, repeated until it is answered. batch: so many
+// events in one request. onRefusal(answer, entry): whether to go on with the next.
 export class Writer {
   isOver = false;
   number = 0;
 
-  constructor(house, ledger, writer, random, { isKeyed = false, sizes = [0, 20, 100, 300, 5000], topics = TOPICS, onRefusal } = {}) {
-    Object.assign(this, { house, ledger, writer, random, isKeyed, sizes, topics, onRefusal });
+  constructor(house, ledger, writer, random, { isKeyed = false, batch = 1, sizes = [0, 20, 100, 300, 5000], topics = TOPICS, onRefusal } = {}) {
+    Object.assign(this, { house, ledger, writer, random, isKeyed, batch, sizes, topics, onRefusal });
   }
 
   async run() {
     while (!this.isOver) if (!await this.one()) break;
   }
 
-  // Publishes one more; false: it was refused, and that was the end.
-  async one() {
-    const { writer, random, ledger, house } = this;
+  #entry() {
+    const { writer, random, ledger } = this;
     const pick = (list) => list[random.below(list.length)];
     const entry = ledger.tried({ writer, number: ++this.number, topic: pick(this.topics), size: pick(this.sizes), key: null });
     if (this.isKeyed) entry.key = `w${writer}-${entry.number}`;
-    const headers = entry.key ? { 'Idempotency-Key': entry.key } : {};
+    return entry;
+  }
+
+  #send(entries) {
+    if (this.batch === 1) {
+      const [entry] = entries;
+      return this.house.post(`/events/${entry.topic}`, dataOf(entry), entry.key ? { 'Idempotency-Key': entry.key } : {});
+    }
+    const line = (entry) => JSON.stringify({ topic: entry.topic, data: dataOf(entry), ...(entry.key ? { key: entry.key } : {}) });
+    return this.house.post('/events', entries.map(line).join('\n'), { 'Content-Type': 'application/x-ndjson' });
+  }
+
+  // Publishes once more; false: it was refused, and that was the end.
+  async one() {
+    const { ledger, house } = this;
+    const entries = Array.from({ length: this.batch }, () => this.#entry());
     for (;;) {
       if (!house.isUp) await house.later(house.life);
       if (house.isOver) return false;
       const { life } = house;
       let answer = null;
       try {
-        answer = await house.post(`/events/${entry.topic}`, dataOf(entry), headers);
+        answer = await this.#send(entries);
       } catch (error) {
         if (house.isUp && house.life === life) throw error;
       }
-      ledger.answered(entry, answer);
+      for (const entry of entries) ledger.answered(entry, answer);
       if (answer === null && this.isKeyed) continue;
       if (answer === null || answer.status === 201) return true;
       if (!this.onRefusal) throw new Error(`publishing was refused with ${answer.status} ${JSON.stringify(answer.body)}`);
-      return this.onRefusal(answer, entry);
+      return this.onRefusal(answer, entries[0]);
     }
   }
 }
@@ -307,7 +332,7 @@ export function faultsOf(items, ledger, selectors = ['**']) {
     last = id;
     if (!entry) faults.push(`${id} (${name}) was never published`);
     else if (seen.has(name)) faults.push(`${name} is there twice, as ${seen.get(name)} and ${id}${entry.key ? ', though it has a key' : ''}`);
-    else if (entry.state === 'acked' && entry.id !== id) faults.push(`${name} was acknowledged as ${entry.id}, and is there as ${id}`);
+    else if (entry.state === 'acked' && entry.id && entry.id !== id) faults.push(`${name} was acknowledged as ${entry.id}, and is there as ${id}`);
     else if (entry.state === 'refused') faults.push(`${name} was refused (${entry.code}), and is there`);
     seen.set(name, id);
   }
