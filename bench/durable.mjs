@@ -283,7 +283,7 @@ let many; // the hub with many events: the part memory goes on with it
 async function fillMany() {
   const topics = groups() * 100, events = topics * perTopic();
   const hub = await Hub.start('many', { sync: 'none' });
-  const filled = await fill(hub, events, { topics });
+  const filled = await fill(hub, events, { topics, connections: 1, pipeline: 4 }); // one connection: in the order of numbers
   const { history } = await hub.stats();
   if (history.events !== events || history.topics !== topics) throw new Error(`${history.events} events in ${history.topics} topics are held`);
   return { hub, topics, events, filled };
@@ -319,11 +319,16 @@ async function manyPart() {
   }
   const half = perTopic() / 2;
   const topicId = await hub.idAt('t/5/5', half);
-  const patternId = await hub.idAt('t/5/*', half * 100);
+  // Event r(k) + n * topics is the n-th of topic k: those of t/5/* that come after the one named.
+  let inverse = 1;
+  while ((inverse * 7919) % topics !== 1) inverse++;
+  const place = (k) => (k * inverse) % topics;
+  let after = 0;
+  for (let k = 500; k < 600; k++) after += perTopic() - half + (place(k) > place(505) ? 1 : 0);
   const resumes = [
     await firstByte(hub, 'one topic, to its end', 't/5/5', topicId, half),
-    await firstByte(hub, 'a pattern, first event', 't/5/*', patternId, 1),
-    await firstByte(hub, 'a pattern, to its end', 't/5/*', patternId, half * 100),
+    await firstByte(hub, 'a pattern, first event', 't/5/*', topicId, 1),
+    await firstByte(hub, 'a pattern, to its end', 't/5/*', topicId, after),
     await firstByte(hub, '**, first event', '**', topicId, 1),
     await firstByte(hub, 'one topic, newest (latest)', 't/5/5', 'latest', 1),
     await firstByte(hub, 'a pattern, newest of each topic (latest)', 't/5/*', 'latest', 100),

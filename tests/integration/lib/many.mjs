@@ -118,9 +118,6 @@ class Many {
     }
   }
 
-  // An event of this index now: what it must be followed by is known to be nothing.
-  nextOf(index) { return this.numbers.of([index], this.next, this.next + this.topics)[0]; }
-
   async resumeAll(from) {
     const { numbers, next, random } = this;
     const id = await this.idOf(from);
@@ -136,6 +133,19 @@ class Many {
       numbers.of([...group(g), h * 100 + 3], from + 1, next));
     const late = Math.max(from, next - this.tail);
     await this.resume('everything', '/**', await this.idOf(late), range(late + 1, next));
+  }
+
+  // History as JSON, from page to page.
+  async pages(selector, expected) {
+    const found = [];
+    let target = `/events/${selector}?since=earliest&limit=1500`;
+    while (target) {
+      const page = await request(this.crier, target, { headers: { accept: 'application/json' } });
+      assert.equal(page.status, 200, page.text);
+      found.push(...page.json().map(numberOf));
+      target = /<([^>]*)>; rel="next"/.exec(page.headers.link ?? '')?.[1];
+    }
+    assert.deepEqual(found, expected, `pages of ${selector}`);
   }
 
   // A live event comes behind what was resumed, once.
@@ -215,6 +225,8 @@ export async function manyEvents(scope, { random, topics = 2000, perTopic = 50, 
   await many.resumeAll(Math.floor(many.next / 2));
   await many.resumeInto(Math.floor(many.next / 2));
   await many.resume('a quiet topic', '/quiet/0', quiet[0][0], [1, 2]);
+  await many.pages('t/3/*', many.numbers.of(group(3), 0, many.next));
+  await many.pages('*/3/3', many.numbers.of([303], 0, many.next));
   report('resumed');
 
   // A smaller history from now on: what is too much leaves, the newest of quiet topics stays.
