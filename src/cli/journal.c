@@ -11,14 +11,9 @@
  *
  * Results go to standard output, everything else to standard error as one line.
  */
-#include "cli/command.h"
-
-#include <stdio.h>
-
-#ifdef CRIER_WITH_LMDB
+#include "cli/journal.h"
 
 #include "base/mem.h"
-#include "cli/journal.h"
 #include "hub/topic.h"
 #include "net/sys.h"
 #include <string.h>
@@ -110,14 +105,28 @@ const struct crier_command crier_journal_command = {
 /* What a verb takes besides --data and --data-bytes. */
 enum { TAKES_JSON = 1, TAKES_EVENTS = 2 };
 
+#ifdef CRIER_WITH_LMDB
+#define RUN(verb) crier_journal_##verb
+#else
+#define RUN(verb) refuse
+
+static int refuse(const struct crier_journal_flags *flags)
+{
+    crier_command_say(&crier_journal_command,
+                      "%s: this crier was built without journals on disk (-Ddurable=disabled)",
+                      flags->data);
+    return CRIER_EXIT_FAILED;
+}
+#endif
+
 static const struct {
     const char *name;
     int (*run)(const struct crier_journal_flags *flags);
     int takes;
 } verbs[] = {
-    {"info", crier_journal_info, TAKES_JSON},   {"verify", crier_journal_verify, 0},
-    {"dump", crier_journal_dump, TAKES_EVENTS}, {"export", crier_journal_export, TAKES_EVENTS},
-    {"import", crier_journal_import, 0},        {"compact", crier_journal_compact, 0},
+    {"info", RUN(info), TAKES_JSON},   {"verify", RUN(verify), 0},
+    {"dump", RUN(dump), TAKES_EVENTS}, {"export", RUN(export), TAKES_EVENTS},
+    {"import", RUN(import), 0},        {"compact", RUN(compact), 0},
 };
 
 enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };
@@ -178,6 +187,8 @@ int crier_journal_main(int argc, char **argv)
 }
 
 /* ---- shared ------------------------------------------------------------------------------ */
+
+#ifdef CRIER_WITH_LMDB
 
 int crier_journal_failed(const char *what, int error)
 {
@@ -282,20 +293,6 @@ int crier_journal_open_new(const struct crier_journal_flags *flags,
     if (r < 0)
         return crier_journal_failed("no random numbers", r);
     return open_store(&options, now, ret_store);
-}
-
-#else /* !CRIER_WITH_LMDB */
-
-const struct crier_command crier_journal_command = {
-    .name = "journal",
-    .summary = "history on disk: left out of this build",
-};
-
-int crier_journal_main(int argc, char **argv)
-{
-    (void)fprintf(stderr, "crier journal: this crier was built without LMDB "
-                          "(-Ddurable=disabled) and keeps no history on disk\n");
-    return CRIER_EXIT_FAILED;
 }
 
 #endif

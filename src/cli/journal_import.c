@@ -256,6 +256,38 @@ static const char *id_fault(const struct import *im, struct crier_id id)
     return NULL;
 }
 
+static bool match_all(const void *ctx, struct crier_slice topic)
+{
+    return true;
+}
+
+static int take_clock(void *ctx, const struct crier_record *record)
+{
+    *(uint64_t *)ctx = record->boot_ms; /* of a view: the store's clock */
+    return 0;
+}
+
+/* When the newest event that is there was published: none after it may be older. */
+static int read_clock(struct import *im)
+{
+    static const struct crier_slice everything = {"", 0};
+    const struct crier_filter filter = {
+        .match = match_all, .prefixes = &everything, .prefix_count = 1};
+    struct crier_view_slice slice = {.filter = &filter};
+    struct crier_view *view;
+    int r = crier_view_begin(im->store, &view);
+
+    if (r < 0)
+        return r;
+    r = crier_view_newest(view, &filter, 1, 0, &slice.until);
+    if (r == 0 && slice.until > 0) {
+        slice.position = slice.until - 1;
+        r = crier_view_read(view, &slice, take_clock, &im->clock_ms);
+    }
+    view = crier_view_end(view);
+    return r;
+}
+
 /* -1: the store is open; otherwise the exit status. */
 static int open_store(struct import *im, struct crier_id first)
 {
@@ -271,8 +303,11 @@ static int open_store(struct import *im, struct crier_id first)
         now.wall_ms = first.ms - 1;
     status =
         crier_journal_open_new(im->flags, (unsigned)(first.seq / EPOCH_IDS), now, &im->store);
-    if (status < 0)
-        im->clock_ms = 0;
+    if (status < 0) {
+        int r = read_clock(im);
+
+        status = r < 0 ? crier_journal_failed("cannot read the journal", r) : -1;
+    }
     return status;
 }
 

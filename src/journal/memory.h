@@ -2,7 +2,8 @@
 /*
  * The memory journal's own header: what its files share. The picture is in memory.c.
  *
- *   memory.c   the object, append, wake-ups, counters
+ *   memory.c   the object, append
+ *   inform.c   ids of positions, topics, counters
  *   retain.c   what leaves history, and why; physical memory
  *   cursor.c   the workers' places at the live end
  *   watch.c    readers that sleep
@@ -172,6 +173,20 @@ int crier_memory_scan(struct crier_journal *journal,
                       crier_scan_fn *fn,
                       void *ctx,
                       struct crier_start *ret_gap);
+
+/* inform.c */
+int crier_memory_topic(struct crier_journal *journal,
+                       struct crier_slice name,
+                       struct crier_wait *wait,
+                       struct crier_topic_info *ret_info);
+int crier_memory_topics(struct crier_journal *journal,
+                        struct crier_slice prefix,
+                        struct crier_slice after,
+                        size_t limit,
+                        struct crier_wait *wait,
+                        crier_topic_fn *fn,
+                        void *ctx);
+void crier_memory_stats(struct crier_journal *journal, struct crier_journal_stats *ret_stats);
 
 /* check.c: asserts every invariant. Slow; for tests. Takes the mutex. */
 void crier_memory_check(struct crier_journal *journal);

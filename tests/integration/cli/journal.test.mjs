@@ -100,10 +100,9 @@ test('info counts the shares of the rules the hub has', async (t) => {
     if (!running) await crier.stop();
     const { shares } = JSON.parse(await good(t, 'info', data, ['--json']));
     assert.deepEqual(shares.map((share) => [share.selector, share.events]), [[undefined, 1], ['orders/**', 2], ['logs', 1]]);
-    assert.equal(shares[1].max_events, 10);
-    assert.equal(shares[1].max_bytes, 2 ** 30);
-    assert.equal(shares[1].max_age_ms, undefined);
+    assert.deepEqual([shares[1].max_events, shares[1].max_bytes, shares[1].max_age_ms], [10, 2 ** 30, undefined]);
     assert.equal(shares[2].max_age_ms, 7 * 24 * 3600 * 1000);
+    assert.match(await good(t, 'info', data), /^shares +what no rule takes: 1 events, .*\n +orders\/\*\*: 2 events, /m);
   }
 });
 
@@ -171,7 +170,7 @@ test('export gives all there is of an event; import into a new folder and export
   const next = await startCrier(t, { args: ['--data', copy] });
   const answer = await request(next, `/events?topic=news&topic=orders/*&since=${ids[0]}`, { headers: { accept: 'application/json' } });
   assert.deepEqual(answer.json().map((e) => e.id), ids.slice(1));
-  assert.equal(answer.headers['crier-resumed'], 'true');
+  assert.equal(answer.headers['crier-resumed'], 'exact');
   assert.deepEqual(await publish(next, 'orders/1', 'again', '?key=k1'), { id: ids[1], topic: 'orders/1', duplicate: true });
   const fresh = await publish(next, 'news', 'more');
   assert.equal(Math.floor(fresh.id.split('-')[1] / 10000), Math.floor(ids[0].split('-')[1] / 10000));
@@ -187,6 +186,7 @@ test('an export piece by piece is imported like one', async (t) => {
   await good(t, 'import', copy, [], { stdin: first });
   await good(t, 'import', copy, [], { stdin: second });
   assert.equal(await good(t, 'export', copy), first + second);
+  assert.match(await good(t, 'verify', copy), /^sound: /);
   const again = await journal(t, 'import', copy, [], { stdin: second });
   assert.equal(again.status, 1);
   assert.match(again.stderr, /^crier journal: line 1: its id is not greater than the newest/);
@@ -261,6 +261,31 @@ test('import: a first id of no hub makes nothing; a folder of another life refus
   const other = await journal(t, 'import', data, [], { stdin: event('1769860800001-80000') });
   assert.equal(other.status, 1);
   assert.match(other.stderr, /line 1: its id is of another journal/);
+});
+
+test('import keeps events in the shares of the rules the folder has, and notes what it pushes out', async (t) => {
+  const data = folder(t);
+  let crier = await startCrier(t, { args: ['--data', data, '--retain', 'logs=1'] });
+  const { id } = await publish(crier, 'logs', 'x');
+  await crier.stop();
+  const [ms, seq] = id.split('-');
+  await good(t, 'import', data, [], { stdin: event(`${Number(ms) + 1}-${seq}`, { topic: 'logs' }) });
+  const counts = async () => JSON.parse(await good(t, 'info', data, ['--json'])).shares.map((share) => [share.selector, share.events]);
+  assert.deepEqual(await counts(), [[undefined, 0], ['logs', 2]]);
+  await good(t, 'compact', data);
+  assert.deepEqual(await counts(), [[undefined, 0], ['logs', 2]]);
+  assert.match(await good(t, 'verify', data), /^sound: 2 events/);
+  crier = await startCrier(t, { args: ['--data', data, '--retain', '**=1'] });
+  await publish(crier, 'news', 'y');
+  await crier.stop();
+  const done = await journal(t, 'import', data, [], { stdin: event(`${Date.now() + 100000}-${seq}`, { topic: 'logs' }) });
+  assert.equal(done.status, 0);
+  assert.match(await good(t, 'verify', data), /^sound: /);
+  // The second of the topic was kept aside, and has made way for the imported one.
+  crier = await startCrier(t, { args: ['--data', data] });
+  const answer = await request(crier, `/events/logs?since=${id}`, { headers: { accept: 'application/json' } });
+  assert.equal(answer.headers['crier-resumed'], 'gap');
+  await crier.stop();
 });
 
 test('import stops at --data-bytes and says so; what was committed is there', async (t) => {

@@ -9,21 +9,6 @@
 #error DOCUMENT is the path of docs/journal-format.md
 #endif
 
-static const struct crier_row example = {
-    .id = {1763700000123, 40000},
-    .wall_ms = 1763700000123,
-    .clock_ms = 1763700000120,
-    .expires_ms = 1763700000120 + 60000,
-    .class_id = 2,
-    .alive = 1,
-    .topics = {CRIER_SLICE("orders/42")},
-    .topic_count = 1,
-    .key = CRIER_SLICE("k7"),
-    .type = CRIER_SLICE("paid"),
-    .sse = CRIER_SLICE("event: paid\ndata: 12.50\n\n"),
-    .id_at = 12,
-};
-
 static char *read_document(void)
 {
     enum { MOST = 64 * 1024 };
@@ -64,6 +49,20 @@ static void read_hex(struct crier_buf *buf, const char *text)
 
 static void test_row(void **state)
 {
+    const struct crier_row example = {
+        .id = {1763700000123, 40000},
+        .wall_ms = 1763700000123,
+        .clock_ms = 1763700000120,
+        .expires_ms = 1763700000120 + 60000,
+        .class_id = 2,
+        .alive = 1,
+        .topics = {CRIER_SLICE("orders/42")},
+        .topic_count = 1,
+        .key = CRIER_SLICE("k7"),
+        .type = CRIER_SLICE("paid"),
+        .sse = CRIER_SLICE("event: paid\ndata: 12.50\n\n"),
+        .id_at = 12,
+    };
     struct crier_buf told, made;
     struct crier_row row;
     char *text = read_document();

@@ -311,13 +311,37 @@ static void damaged(void **state)
     base_drop(&b);
 }
 
+/* Every number of the newest meta's trees counts, and what it says of the file. */
+static void counters(void **state)
+{
+    struct base b;
+    size_t size;
+
+    base_make(&b, test_seed("counters"));
+    for (int i = 0; i < 40; i++)
+        base_round(&b);
+    unsigned char *bytes = slurp(b.file, &size);
+    uint64_t txns[2];
+    memcpy(&txns[0], bytes + 16 + 128, 8);
+    memcpy(&txns[1], bytes + 4096 + 16 + 128, 8);
+    unsigned char *trees = bytes + (txns[1] > txns[0] ? 4096 : 0) + 16 + 24;
+    for (size_t at = 0; at < 96; at += at % 48 == 0 ? 4 : at % 48 < 8 ? 2 : 8) {
+        trees[at] ^= 1;
+        spill(b.copy, bytes, size);
+        b.faults = 0;
+        assert_int_equal(crier_pages_check(&crier_mem_libc, b.copy, 0, note, &b),
+                         at == 48 ? 0 : -EUCLEAN); /* there, it is unused */
+        trees[at] ^= 1;
+    }
+    free(bytes);
+    base_drop(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sound),
-        cmocka_unit_test(snapshots),
-        cmocka_unit_test(out_of_memory),
-        cmocka_unit_test(damaged),
+        cmocka_unit_test(sound),   cmocka_unit_test(snapshots), cmocka_unit_test(out_of_memory),
+        cmocka_unit_test(damaged), cmocka_unit_test(counters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

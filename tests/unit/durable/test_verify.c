@@ -119,17 +119,44 @@ static void bend_first(struct twins *t, MDB_txn *txn, int table)
     put(t, txn, table, key, value);
 }
 
+/* Each number of a topic's row, in turn. */
+static void bend_topic(struct twins *t, MDB_txn *txn, int number)
+{
+    MDB_val key, value;
+    unsigned char copy[512], data[CRIER_TOPIC_ROW_BYTES];
+
+    assert_true(first_of(t, txn, CRIER_TABLE_TOPICS, &key, &value));
+    assert_int_equal(value.mv_size, sizeof(data));
+    memcpy(copy, key.mv_data, key.mv_size);
+    memcpy(data, value.mv_data, sizeof(data));
+    data[number * 8 + 7] ^= 1;
+    key.mv_data = copy;
+    value.mv_data = data;
+    put(t, txn, CRIER_TABLE_TOPICS, key, value);
+}
+
+/* The first entry of order is in another class. */
+static void move_class(struct twins *t, MDB_txn *txn, int table)
+{
+    MDB_val key, value;
+    unsigned char copy[512], data[8];
+
+    assert_true(first_of(t, txn, table, &key, &value));
+    memcpy(copy, key.mv_data, key.mv_size);
+    memcpy(data, value.mv_data, 8);
+    drop_first(t, txn, table);
+    copy[key.mv_size - 1] ^= 1;
+    key.mv_data = copy;
+    value.mv_data = data;
+    put(t, txn, table, key, value);
+}
+
 static void told_after(struct twins *t, void (*harm)(struct twins *, MDB_txn *, int), int table)
 {
     struct told told = {0};
     MDB_txn *txn;
-    MDB_val key, value;
 
     assert_int_equal(mdb_txn_begin(t->store->env, NULL, 0, &txn), 0);
-    if (!first_of(t, txn, table, &key, &value)) {
-        mdb_txn_abort(txn);
-        return;
-    }
     harm(t, txn, table);
     assert_int_equal(mdb_txn_commit(txn), 0);
     assert_int_equal(crier_store_verify(t->store, note, &told), -EUCLEAN);
@@ -152,6 +179,14 @@ static void disagreeing(void **state)
         told_after(t, bend_first, tables[i]);
         forget_history(t);
     }
+    for (int number = 0; number < 5; number++) {
+        struct twins *t = history("disagreeing", 30);
+        told_after(t, bend_topic, number);
+        forget_history(t);
+    }
+    struct twins *t = history("disagreeing", 30);
+    told_after(t, move_class, CRIER_TABLE_ORDER);
+    forget_history(t);
 }
 
 /* ---- damage ------------------------------------------------------------------------------ */

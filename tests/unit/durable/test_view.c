@@ -483,13 +483,70 @@ static void empty(void **state)
     free(t);
 }
 
+/* ---- out of memory ----------------------------------------------------------------------- */
+
+static int ask_all(struct crier_view *view, struct twins *t)
+{
+    static struct seen seen;
+    struct twin_want want = {0};
+    uint64_t number, *numbers = NULL;
+    struct crier_id id;
+    size_t count;
+
+    for (size_t i = 0; i < TWIN_TOPICS; i++) {
+        want.topics[i] = crier_slice_of(twin_topics[i]);
+        want.hashes[i] = crier_journal_hash(t->journal, want.topics[i]);
+    }
+    want.filter = (struct crier_filter){
+        .topics = want.topics, .topic_hashes = want.hashes, .topic_count = TWIN_TOPICS};
+    struct crier_view_slice slice = {.filter = &want.filter, .until = UINT64_MAX};
+    seen = (struct seen){.t = t};
+    int r = crier_view_oldest(view, &want.filter, 0, 0, &number, &id);
+    if (r == 0)
+        r = crier_view_latest(view, &want.filter, 5, 0, &numbers, &count);
+    if (r == 0)
+        r = crier_view_read(view, &slice, see, &seen);
+    crier_mem_free(view->store->mem, numbers);
+    return r;
+}
+
+static int with_memory(const struct crier_mem *mem, void *ctx)
+{
+    struct twins *t = ctx;
+    const struct crier_mem *own = t->store->mem;
+    struct crier_view *view = NULL;
+
+    crier_views_free(t->store);
+    t->store->mem = mem;
+    int r = crier_view_begin(t->store, &view);
+    if (r == 0)
+        r = ask_all(view, t);
+    crier_view_end(view);
+    crier_views_free(t->store);
+    t->store->mem = own;
+    return r;
+}
+
+static void out_of_memory(void **state)
+{
+    struct twins *t = malloc(sizeof(*t));
+
+    assert_non_null(t);
+    twins_make(t, test_seed("out_of_memory"));
+    t->large = 10;
+    for (int i = 0; i < 5; i++)
+        twins_batch(t);
+    assert_true(test_mem_torture(with_memory, t) >= 4);
+    twins_drop(t);
+    free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(like_memory),
-        cmocka_unit_test(topics),
-        cmocka_unit_test(snapshot),
-        cmocka_unit_test(empty),
+        cmocka_unit_test(like_memory),   cmocka_unit_test(topics),
+        cmocka_unit_test(snapshot),      cmocka_unit_test(empty),
+        cmocka_unit_test(out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -169,7 +169,7 @@ static inline void twins_publish(struct twins *t)
     };
     draft.type = type ? event.type : (struct crier_slice){NULL, 0};
     if (twins_chance(t, 20))
-        draft.ttl_ms = twins_roll(t, 1, 3000);
+        draft.ttl_ms = 10 * twins_roll(t, 1, 300); /* so that now is the end of some */
     snprintf(key, sizeof(key), "key-%u", (unsigned)t->end);
     if (twins_chance(t, 20))
         draft.key = crier_slice_of(key);
@@ -203,7 +203,7 @@ static inline void twins_batch(struct twins *t)
     for (uint64_t n = twins_roll(t, 0, 20); n > 0; n--) {
         twins_publish(t);
         if (twins_chance(t, 50))
-            twins_pass(t, twins_roll(t, 0, 40));
+            twins_pass(t, 10 * twins_roll(t, 0, 4));
     }
     if (twins_chance(t, 12))
         twins_forget(t, (unsigned)twins_roll(t, 0, TWIN_TOPICS - 1));
