@@ -12,7 +12,7 @@
  *     load live port=P [streams=100] [rate=100] [ms=5000] [topic=live]
  *                                           publishes at a rate and says how long deliveries took
  *     load lag port=P target=T [readers=1000] [events=N] [seconds=120]
- *                                           opens readers that do not read ({} in T: their numbers), says so, waits for a
+ *                                           opens readers that do not read ({} in T: their numbers; {/}: their topics), says so, waits for a
  *                                           line on standard input, then reads until each has N events
  *
  * With topics=N > 1, event i belongs to the topic t/G/K: k = i * 7919 modulo N is G * 100 + K. 7919 is a prime, so N events one

@@ -230,12 +230,16 @@ int load_live(const struct load_args *args)
 /* Small segments and a small buffer, as over a network: else loopback takes half a megabyte off the server's hands at once. */
 static const struct load_socket_options narrow = {.receive_bytes = 8192, .segment_bytes = 1400};
 
+/* In the target {} is the reader's number, {/} its topic: number / 100, a slash, number % 100. */
 static void open_lagging(struct load_stream *s, int port, const char *target, unsigned number)
 {
-    const char *place = strstr(target, "{}");
+    const char *place = strstr(target, "{}"), *split = strstr(target, "{/}");
     char full[2048];
 
-    if (place)
+    if (split)
+        snprintf(full, sizeof(full), "%.*s%u/%u%s", (int)(split - target), target, number / 100,
+                 number % 100, split + 3);
+    else if (place)
         snprintf(full, sizeof(full), "%.*s%u%s", (int)(place - target), target, number,
                  place + 2);
     else
