@@ -27,6 +27,8 @@ enum {
     PAGE_MOST = 65536,
     HEAD = MAGIC + BOOT + 16,
     SLOT = HEAD + 2 * PAGE_MOST + 8,
+    META = 16,                             /* behind the head of a page */
+    META_TXN = META + 8 + 16 + 2 * 48 + 8, /* LMDB of 64 bits; elsewhere no file is another's */
 };
 
 static const char magic[MAGIC] = "crier synced\0\0\0\1";
@@ -93,6 +95,47 @@ static bool read_newest(int fd, unsigned char *bufs, struct slot *ret_slot)
     return true;
 }
 
+/* The newest transaction of a meta page, as LMDB lays it out; 0: it is none. */
+static uint64_t txn_of(const unsigned char *page)
+{
+    static const uint32_t word = UINT32_C(0xBEEFC0DE);
+    uint64_t txn;
+
+    if (sizeof(size_t) != 8 || memcmp(page + META, &word, sizeof(word)) != 0)
+        return 0;
+    memcpy(&txn, page + META_TXN, sizeof(txn));
+    return txn;
+}
+
+static uint64_t newest_txn(const unsigned char *pages, size_t page_size)
+{
+    uint64_t one = txn_of(pages), two = txn_of(pages + page_size);
+
+    return one > two ? one : two;
+}
+
+/* Is data.mdb the file that the slot was taken from? It goes on from there, so its newest
+ * transaction is no older; a copy or an import that was put in its place is. One whose meta pages
+ * cannot be read is taken for it. */
+static bool is_of_file(const char *dir, const struct slot *slot)
+{
+    char path[CRIER_FOLDER_PATH];
+    size_t len = 2 * (size_t)slot->page_size;
+    int fd =
+        crier_folder_path(path, dir, "data.mdb") < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    unsigned char *pages = fd < 0 ? NULL : malloc(len);
+    bool other = fd < 0 && errno == ENOENT;
+
+    if (pages && pread(fd, pages, len, 0) == (ssize_t)len) {
+        uint64_t txn = newest_txn(pages, slot->page_size);
+        other = txn && txn < newest_txn(slot->pages, slot->page_size);
+    }
+    free(pages);
+    if (fd >= 0)
+        close(fd);
+    return !other;
+}
+
 static int put_back(const char *dir, const struct slot *slot)
 {
     char path[CRIER_FOLDER_PATH];
@@ -123,7 +166,7 @@ static int if_booted(const char *dir,
     read_boot(boot);
     r = bufs ? 0 : -ENOMEM;
     if (r == 0 && read_newest(fd, bufs, &slot) &&
-        (boot[0] == '?' || memcmp(boot, slot.boot, BOOT) != 0)) {
+        (boot[0] == '?' || memcmp(boot, slot.boot, BOOT) != 0) && is_of_file(dir, &slot)) {
         *ret_booted = true;
         r = fn(dir, &slot);
     }

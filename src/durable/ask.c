@@ -52,7 +52,9 @@ static int ask(struct crier_durable *d, struct crier_job *job, struct crier_wait
     job->wait = wait;
     wait->job = job;
     pthread_mutex_lock(&jobs->mutex);
-    crier_list_push_back(&jobs->queue, &job->node);
+    job->serial = ++jobs->asked;
+    crier_list_push_back(job->kind == CRIER_JOB_READ ? &jobs->slices : &jobs->queue,
+                         &job->node);
     jobs->waiting++;
     pthread_cond_signal(&jobs->work);
     pthread_mutex_unlock(&jobs->mutex);
@@ -341,8 +343,12 @@ int crier_durable_scan(struct crier_journal *journal,
     scan->now_boot_ms = s.clock_ms; /* the window's events are on the store's clock */
     int r = scan_on(&s, job);
     scan->now_boot_ms = boot_ms;
-    if (job)
+    if (job) {
+        bool held = job->run != NULL;
         crier_job_free(d, job);
+        if (held)
+            crier_reader_stir(d);
+    }
     return r;
 }
 

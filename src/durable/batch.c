@@ -21,7 +21,10 @@
 #include "base/mem.h"
 #include "durable/file.h"
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct crier_touched {
     struct crier_map_node node;
@@ -93,7 +96,10 @@ int crier_store_begin(struct crier_store *store)
     store->before = store->totals;
     store->before_serial = store->topic_serial;
     memcpy(store->before_classes, store->classes, sizeof(store->classes));
-    return 0;
+    r = crier_room_begin(store);
+    if (r < 0)
+        crier_store_abort(store);
+    return r;
 }
 
 /* Counters as they were; the size of the file is what it is. */
@@ -111,6 +117,22 @@ void crier_store_abort(struct crier_store *store)
     mdb_txn_abort(store->txn);
     store->txn = NULL;
     undo(store);
+}
+
+/* LMDB says EIO when a write was cut short, as by a disk that became full in its middle. Whether
+ * it is, another write behind the file's end tells. */
+static bool is_disk_full(const struct crier_store *store)
+{
+    static const char zeros[65536];
+    mdb_filehandle_t fd;
+    struct stat st;
+
+    if (mdb_env_get_fd(store->env, &fd) != 0 || fstat(fd, &st) < 0)
+        return false;
+    errno = 0;
+    ssize_t n = pwrite(fd, zeros, sizeof(zeros), st.st_size);
+    bool full = n >= 0 ? n < (ssize_t)sizeof(zeros) : errno == ENOSPC || errno == EDQUOT;
+    return ftruncate(fd, st.st_size) == 0 && full;
 }
 
 int crier_store_commit(struct crier_store *store, struct crier_now now)
@@ -131,7 +153,7 @@ int crier_store_commit(struct crier_store *store, struct crier_now now)
     store->txn = NULL;
     if (r < 0) {
         undo(store);
-        return r;
+        return r == -EIO && is_disk_full(store) ? -ENOSPC : r;
     }
     clear(store);
     crier_store_measure(store);
@@ -189,6 +211,7 @@ static int touch_new(struct crier_store *store,
     crier_buf_init(&touched->numbers, store->mem);
     touched->next = store->touched_list;
     store->touched_list = touched;
+    crier_room_take_topic(store);
     *ret = touched;
     return 0;
 }
@@ -405,9 +428,11 @@ int crier_store_put(struct crier_store *store,
     uint32_t class_id = crier_store_class(store, event->topics[0]);
     struct crier_store_totals *t = &store->totals;
     unsigned char number[8];
-    int r = put_event(store, event, class_id);
+    int r = crier_room_take(store, event);
 
     assert(event->number == t->end + 1);
+    if (r == 0)
+        r = put_event(store, event, class_id);
     if (r < 0)
         return r;
     t->events++;
@@ -637,8 +662,9 @@ int crier_batch_drop(struct crier_store *store,
     return 0;
 }
 
-/* Everything the topic holds, oldest first. */
-static int collect(struct crier_store *store, uint64_t serial, struct crier_buf *numbers)
+/* What the topic holds, oldest first, at least `most` of it if there are so many. */
+static int
+collect(struct crier_store *store, uint64_t serial, size_t most, struct crier_buf *numbers)
 {
     unsigned char bytes[8];
     MDB_val key = {8, bytes}, value;
@@ -652,9 +678,11 @@ static int collect(struct crier_store *store, uint64_t serial, struct crier_buf 
         r = crier_file_error(mdb_cursor_get(cursor, &key, &value, MDB_GET_MULTIPLE));
     while (r == 0) {
         crier_buf_add(numbers, value.mv_data, value.mv_size);
+        if (numbers->len / 8 >= most)
+            break;
         r = crier_file_error(mdb_cursor_get(cursor, &key, &value, MDB_NEXT_MULTIPLE));
     }
-    return r == -ENOENT ? crier_buf_error(numbers) : r;
+    return r == 0 || r == -ENOENT ? crier_buf_error(numbers) : r;
 }
 
 static int forget_one(struct crier_store *store,
@@ -673,10 +701,11 @@ static int forget_one(struct crier_store *store,
     return r == 0 || r == -ENOENT ? -EUCLEAN : r;
 }
 
-int crier_store_forget(struct crier_store *store,
-                       struct crier_slice topic,
-                       crier_store_left_fn *left,
-                       void *ctx)
+int crier_store_forget_some(struct crier_store *store,
+                            struct crier_slice topic,
+                            size_t max_events,
+                            crier_store_left_fn *left,
+                            void *ctx)
 {
     struct crier_touched *touched;
     struct crier_buf numbers;
@@ -687,9 +716,18 @@ int crier_store_forget(struct crier_store *store,
     crier_buf_init(&numbers, store->mem);
     r = flush_numbers(store);
     if (r == 0)
-        r = collect(store, touched->row.serial, &numbers);
-    for (size_t i = 0; r == 0 && i < numbers.len; i += 8)
-        r = forget_one(store, crier_get_u64(numbers.data + i), topic, left, ctx);
+        r = collect(store, touched->row.serial, max_events, &numbers);
+    size_t count = numbers.len / 8;
+    for (size_t i = 0; r == 0 && i < count && i < max_events; i++)
+        r = forget_one(store, crier_get_u64(numbers.data + 8 * i), topic, left, ctx);
     crier_buf_deinit(&numbers);
-    return r;
+    return r < 0 ? r : touched->row.events > 0;
+}
+
+int crier_store_forget(struct crier_store *store,
+                       struct crier_slice topic,
+                       crier_store_left_fn *left,
+                       void *ctx)
+{
+    return crier_store_forget_some(store, topic, SIZE_MAX, left, ctx);
 }

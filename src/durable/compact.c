@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Compacting: LMDB never gives pages back, so a file stays as large as it ever was. A copy has only
- * the pages that are in use.
+ * Compacting: LMDB never gives pages back, so a file stays as large as it ever was. A copy has
+ * only the pages that are in use.
  *
  *     data.mdb --copy--> compact.mdb --sync--> --rename--> data.mdb --sync the folder-->
  *
@@ -9,6 +9,13 @@
  * history; and perhaps compact.mdb, which the next one removes. The lock of the folder is held
  * until the end: nobody opens the old file to write to it while it is being replaced. A process
  * that only reads goes on with the file it has open.
+ *
+ * lock.mdb goes with the old file: it says which commit is the newest, and LMDB trusts it as
+ * long as any process, be it a reader of the old file, has it open. Commits of the copy are
+ * counted anew.
+ *
+ * So does DIR/synced, and before: it holds meta pages, which after a power cut would be put
+ * into the copy, where they mean nothing.
  *
  * What can fail: the disk is full (both files are there at once), reading, writing. data.mdb is
  * then as it was.
@@ -19,7 +26,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char copy_name[] = "compact.mdb", data_name[] = "data.mdb";
+static const char copy_name[] = "compact.mdb", data_name[] = "data.mdb",
+                  readers_name[] = "lock.mdb";
 
 static int size_of(int dir, const char *name, uint64_t *ret_size)
 {
@@ -53,6 +61,18 @@ static int write_copy(struct crier_store *store, int dir)
     return r;
 }
 
+/* The old file is safe as it is, and nothing is left to be put back into it. */
+static int leave_anchor(struct crier_store *store)
+{
+    if (store->anchor.fd < 0)
+        return 0;
+    int r = crier_store_sync(store);
+    if (r < 0)
+        return r;
+    crier_anchor_close(&store->anchor);
+    return crier_anchor_remove(store->dir);
+}
+
 static int put_in_place(int dir, uint64_t *ret_before, uint64_t *ret_after)
 {
     uint64_t before, after;
@@ -64,6 +84,8 @@ static int put_in_place(int dir, uint64_t *ret_before, uint64_t *ret_after)
         r = -errno;
     if (r < 0)
         return r;
+    if (unlinkat(dir, readers_name, 0) < 0 && errno != ENOENT)
+        return -errno;
     *ret_before = before;
     *ret_after = after;
     return fsync(dir) < 0 ? -errno : 0;
@@ -74,6 +96,8 @@ replace(struct crier_store *store, int dir, uint64_t *ret_before, uint64_t *ret_
 {
     int r = write_copy(store, dir);
 
+    if (r == 0)
+        r = leave_anchor(store);
     if (r == 0)
         r = put_in_place(dir, ret_before, ret_after);
     if (r < 0)

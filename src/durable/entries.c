@@ -2,9 +2,9 @@
 /*
  * All that points at events, compared with them.
  *
- * Every pointer is followed: each entry of a topic's list, of order, deadlines and keys must lead
- * to an event that agrees. A table has each entry once, so with as many entries as the events
- * say there are, none is missing either.
+ * Every pointer is followed: each entry of a topic's list, of order, deadlines and keys must
+ * lead to an event that agrees. A table has each entry once, so with as many entries as the
+ * events say there are, none is missing either.
  */
 #include "durable/verify.h"
 

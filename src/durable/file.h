@@ -24,7 +24,7 @@
  * (1 ..). When its class is over its limits it leaves, or, for the topics whose newest event it
  * is, moves to the class that keeps aside what class c loses: CRIER_CLASS_KEPT + c.
  *
- * Files: store.c (open, meta, totals), folder.c, row.c (an event as bytes), batch.c (put, forget,
+ * Files: store.c (open, meta, totals), folder.c, head.c, room.c (how large it may be), row.c (an event as bytes), batch.c (put, forget,
  * floors, keys), retain.c (what leaves), view.c, find.c, read.c and place.c (reading), verify.c,
  * pages.c, compact.c, rules.c.
  */
@@ -92,6 +92,8 @@ struct crier_store {
     uint64_t clock_shift;       /* the store's clock is boot_ms + this (it may wrap) */
     struct crier_anchor anchor; /* CRIER_SYNC_INTERVAL */
     uint64_t measured;          /* commits since free pages were counted */
+    uint64_t room_bytes;        /* what this transaction may still put (room.c) */
+    uint64_t page_size;
 
     /* ---- the transaction under way: batch.c ---- */
     MDB_txn *txn;
@@ -137,8 +139,19 @@ static inline MDB_val crier_val(const void *data, size_t size)
 
 /* store.c: writes totals, and the classes that changed, in the transaction under way. */
 int crier_store_save(struct crier_store *store) CRIER_MUST_CHECK;
+/* head.c: looks at data.mdb before LMDB does. 0; 1: there is none yet; -EILSEQ, -EUCLEAN, ... */
+int crier_file_look(const struct crier_store *store) CRIER_MUST_CHECK;
+/* room.c: the bytes to map for a file of at most so many (0: the default). */
+size_t crier_room_map(uint64_t max_file_bytes);
 /* How large the file is, and what of it is free. */
 void crier_store_measure(struct crier_store *store);
+/* When a transaction begins: how many pages may be put into. */
+int crier_room_begin(struct crier_store *store) CRIER_MUST_CHECK;
+/* An event is to be put. 0; -ENOSPC: the rest is for what leaves. */
+int crier_room_take(struct crier_store *store,
+                    const struct crier_store_event *event) CRIER_MUST_CHECK;
+/* A topic is touched by it for the first time in this transaction. */
+void crier_room_take_topic(struct crier_store *store);
 /* reclass.c: takes the rules (NULL: those the file was last written with); when topics belong to
  * others than before, every event is put into its class anew. */
 int crier_store_apply_rules(struct crier_store *store,

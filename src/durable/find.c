@@ -3,18 +3,18 @@
  * Walking through a filter's events, in either direction, in one of two ways:
  *
  *   merge   the filter's topics are named, or its patterns fit few of those that history holds:
- *           their lists (`postings`) are walked together, the next number first. The cost is that
- *           of the events found, however large history is.
+ *           their lists (`postings`) are walked together, the next number first. It costs what
+ *           the events found cost, however large history is.
  *
  *               news    17 . 901 ...... 1200 ...              heads: 901, 905
  *               sport       . 905 907 ........... 1490        -->  901, 905, 907, 1200, ...
  *
- *   walk    the patterns may fit many: each row of `events` is read, and its topics are shown to
- *           the patterns. What they say of a topic is remembered (1,024 places, direct-mapped by
+ *   walk    the patterns may fit many: each row of `events` is read, and its topics are shown
+ *           to the patterns. What they say of a topic is remembered (1,024 places, found by
  *           its keyed hash: a wrong guess only costs asking again).
  *
- * Both tell each event once. A head is a cursor of its own in `postings`; the view keeps some of
- * them from one call to the next.
+ * Both tell each event once. A head is a cursor of its own in `postings`; the view keeps some
+ * of them from one call to the next.
  *
  * What can fail: memory for heads; -EUCLEAN, a list names an event that is not there.
  */

@@ -37,6 +37,7 @@ struct crier_job {
     enum crier_job_state state; /* under the jobs' mutex */
     bool given_up;              /* whoever asked waits for it to be done, to free it */
     bool has_waited;            /* for room: it was counted */
+    uint64_t serial;            /* the older one comes first */
     uint64_t done_ms;           /* when its answer was there (monotonic) */
     struct crier_wait *wait;
     /* The question. The filter and the picks are borrowed from who asks. */
@@ -60,8 +61,11 @@ struct crier_job {
 struct crier_jobs {
     pthread_mutex_t mutex;
     pthread_cond_t work, done; /* there is something to do; a job that was waited for is done */
-    struct crier_list queue;
-    size_t waiting;             /* jobs in the queue */
+    struct crier_list queue;   /* those that need no room, */
+    struct crier_list slices;  /* and those that do */
+    uint64_t asked;            /* jobs so far */
+    uint64_t reclaim_ms; /* how long a run waits for who asked for it, if others need room */
+    size_t waiting;      /* jobs in both */
     struct crier_list answered; /* not fetched yet, oldest first */
     bool stopping;
     _Atomic uint64_t reads, room_waits;

@@ -4,6 +4,18 @@
  * trusted: every offset is compared with the size of the page before it is followed.
  */
 #include "durable/page.h"
+#include "base/utf8.h"
+
+void crier_page_plain(char *text, size_t len)
+{
+    bool utf8 = crier_utf8_valid((struct crier_slice){text, len});
+
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c < ' ' || c == 0x7f || (c >= 0x80 && !utf8))
+            text[i] = '?';
+    }
+}
 
 uint64_t crier_page_get(const unsigned char *at, size_t size)
 {

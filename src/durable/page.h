@@ -66,6 +66,8 @@ struct crier_page_node {
     size_t taken;
 };
 
+/* What is damaged is told to people: whatever is no plain text in it becomes '?'. */
+void crier_page_plain(char *text, size_t len);
 /* A little-endian number. */
 uint64_t crier_page_get(const unsigned char *at, size_t size);
 struct crier_page_tree crier_page_tree_read(const unsigned char *at,

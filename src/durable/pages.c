@@ -7,28 +7,29 @@
  *             larger transaction number counts. The other is of the commit before.
  *   page      number:8 pad:2 flags:2 lower:2 upper:2, then offsets of nodes (2 each, up to
  *             `lower`), room, and from `upper` the nodes. In a LEAF2 page the keys, `pad` bytes
- *             each, follow the head directly. In an overflow page a count of pages is in the place
- *             of lower and upper.
- *   node      lo:2 hi:2 flags:2 ksize:2 key data. In a branch lo, hi and flags are the number of
- *             the page below; in a leaf lo and hi are the size of data, which is, by its flags,
+ *             each, follow the head directly. In an overflow page a count of pages is in the
+ *             place of lower and upper.
+ *   node      lo:2 hi:2 flags:2 ksize:2 key data. In a branch lo, hi and flags are the number
+ *             of the page below; in a leaf lo and hi are the size of data, which is, by its
+ *             flags,
  *               0          the value
  *               BIG        the number of the first of its overflow pages
  *               SUB        a tree: a named table
  *               DUP        a small page inside this one: the values of a key
  *               DUP+SUB    a tree: the many values of a key
  *   tree      pad:4 flags:2 depth:2 branches:8 leaves:8 overflows:8 entries:8 root:8
- *   meta      a page whose head is followed by magic:4 version:4 address:8 mapsize:8, the tree of
- *             free pages, the main tree (of named tables), last_page:8 txn:8. psize is the pad of
- *             the first tree.
+ *   meta      a page whose head is followed by magic:4 version:4 address:8 mapsize:8, the tree
+ *             of free pages, the main tree (of named tables), last_page:8 txn:8. psize is the
+ *             pad of the first tree.
  *   free      key: a transaction; value: a count and so many page numbers, descending
  *
  * Checked: that each page is where it may be, is what it should be, is reached once, and is not
- * free at the same time; that nodes lie within their page and fill it; that keys ascend within and
- * between pages; that the trees' own counters are right. Not checked: what values mean (verify.c),
- * nor pages that neither a tree nor the list of free pages knows.
+ * free at the same time; that nodes lie within their page and fill it; that keys ascend within
+ * and between pages; that the trees' own counters are right. Not checked: what values mean
+ * (verify.c), nor pages that neither a tree nor the list of free pages knows.
  *
- * Depth is bounded (LMDB's own bound, of each of three trees inside each other), and so is memory:
- * a page for each level, and a bit for each page of the file.
+ * Depth is bounded (LMDB's own bound, of each of three trees inside each other), and so is
+ * memory: a page for each level, and a bit for each page of the file.
  */
 #include "durable/pages.h"
 #include "base/buf.h"
@@ -78,6 +79,8 @@ CRIER_PRINTF(2, 3) static int fault(struct check *check, const char *fmt, ...)
     va_start(args, fmt);
     crier_buf_vprintf(&text, fmt, args);
     va_end(args);
+    if (crier_buf_error(&text) == 0)
+        crier_page_plain(text.data, text.len);
     crier_buf_byte(&text, '\0');
     if (check->faults++ < FAULTS_MAX)
         check->fn(check->ctx, crier_buf_error(&text) < 0 ? "Out of memory." : text.data);

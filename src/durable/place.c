@@ -2,12 +2,12 @@
 /*
  * Positions, ids and times.
  *
- *     number    17 . . . 240 . . . . . . 901 902 903 . 905 .     (905 was held last, end is 906)
+ *     number    17 . . . 240 . . . . . . 901 902 903 . 905 .       (the end is 906)
  *                    ^ a hole: nothing is held here any more
  *
- * Ids and clocks ascend with the numbers, so that a binary search over the numbers finds an id or
- * a time: the number in the middle stands for the first event held from there on. A hole costs
- * no more than its number has bits.
+ * Ids and clocks ascend with the numbers, so that a binary search over the numbers finds an id
+ * or a time: the number in the middle stands for the first event held from there on. A hole
+ * costs no more than its number has bits.
  *
  * An id that comes back is
  *
@@ -18,8 +18,8 @@
  *
  * In a hole all positions are alike, so "just before the next event held" skips nothing and
  * repeats nothing. The id that stands for a position in a hole is made up: the one right before
- * that of the next event held, which is in the hole again (ids only grow, and the event that left
- * had one between), and so comes back as the same position.
+ * that of the next event held, which is in the hole again (ids only grow, and the event that
+ * left had one between), and so comes back as the same position.
  */
 #include "durable/view.h"
 

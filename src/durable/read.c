@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a view answers of a filter's events: the oldest, the newest, the newest of each topic, and
- * the past itself, a slice at a time. All stand on find.c; nothing here knows tables, but for the
- * newest of each topic, which looks at the ends of the topics' lists only.
+ * What a view answers of a filter's events: the oldest, the newest, the newest of each topic,
+ * and the past itself, a slice at a time. All stand on find.c; nothing here knows tables, but
+ * for the newest of each topic, which looks at the ends of the topics' lists only.
  *
  * What can fail: memory; -EUCLEAN.
  */

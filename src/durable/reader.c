@@ -338,7 +338,7 @@ static void reclaim(struct crier_durable *d)
 
     crier_list_for_each (node, &d->jobs.answered) {
         struct crier_job *job = CRIER_CONTAINER(node, struct crier_job, node);
-        if (now - job->done_ms < RECLAIM_MS)
+        if (now - job->done_ms < d->jobs.reclaim_ms)
             break;
         if (job->run)
             crier_run_unref(&d->runs, job->run);
@@ -349,7 +349,7 @@ static void reclaim(struct crier_durable *d)
 /* Is there room for the run it asks for? */
 static bool may_run(struct crier_durable *d, struct crier_job *job)
 {
-    if (job->kind != CRIER_JOB_READ || crier_runs_make_room(&d->runs, run_size(d)))
+    if (crier_runs_make_room(&d->runs, run_size(d)))
         return true;
     if (!job->has_waited)
         atomic_fetch_add_explicit(&d->jobs.room_waits, 1, memory_order_relaxed);
@@ -357,20 +357,24 @@ static bool may_run(struct crier_durable *d, struct crier_job *job)
     return false;
 }
 
-/* The first that can be answered now: those that read nothing need no room. */
+static struct crier_job *first_of(struct crier_list *list)
+{
+    return crier_list_empty(list) ? NULL : CRIER_CONTAINER(list->next, struct crier_job, node);
+}
+
+/* The oldest that can be answered now: those that read nothing need no room. */
 static struct crier_job *next_job(struct crier_durable *d)
 {
     struct crier_jobs *jobs = &d->jobs;
+    struct crier_job *job = first_of(&jobs->queue), *read = first_of(&jobs->slices);
 
-    crier_list_for_each (node, &jobs->queue) {
-        struct crier_job *job = CRIER_CONTAINER(node, struct crier_job, node);
-        if (!may_run(d, job))
-            continue;
+    if (read && (!job || read->serial < job->serial) && may_run(d, read))
+        job = read;
+    if (job) {
         crier_list_remove(&job->node);
         jobs->waiting--;
-        return job;
     }
-    return NULL;
+    return job;
 }
 
 /* Nothing can be done: until there is something new, or, for want of room, a while. */
@@ -383,10 +387,45 @@ static void rest(struct crier_durable *d)
         pthread_cond_wait(&jobs->work, &jobs->mutex);
         return;
     }
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec++;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(jobs->reclaim_ms / 1000);
+    until.tv_nsec += (long)(jobs->reclaim_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
     pthread_cond_timedwait(&jobs->work, &jobs->mutex, &until);
     reclaim(d);
+}
+
+static void done(struct crier_jobs *jobs, struct crier_job *job)
+{
+    job->state = CRIER_JOB_DONE;
+    job->done_ms = monotonic_ms();
+    crier_list_push_back(&jobs->answered, &job->node);
+    if (job->given_up)
+        pthread_cond_broadcast(&jobs->done);
+    else
+        job->wait->wake(job->wait);
+}
+
+/* Whoever waits for the same run has it now, too: a herd needs the room of one. */
+static void share(struct crier_durable *d, struct crier_run *run)
+{
+    struct crier_slice key = {run->key, run->key_len};
+    struct crier_jobs *jobs = &d->jobs;
+
+    if (!key.len)
+        return;
+    crier_list_for_each_safe (node, &jobs->slices) {
+        struct crier_job *job = CRIER_CONTAINER(node, struct crier_job, node);
+        if (job->picks || !crier_run_share(&d->runs, run, job->filter->key, job->position))
+            continue;
+        crier_list_remove(&job->node);
+        jobs->waiting--;
+        job->run = run;
+        done(jobs, job);
+    }
 }
 
 static void work_on(struct crier_durable *d, struct crier_job *job)
@@ -397,13 +436,9 @@ static void work_on(struct crier_durable *d, struct crier_job *job)
     pthread_mutex_unlock(&jobs->mutex);
     crier_job_answer(d, job);
     pthread_mutex_lock(&jobs->mutex);
-    job->state = CRIER_JOB_DONE;
-    job->done_ms = monotonic_ms();
-    crier_list_push_back(&jobs->answered, &job->node);
-    if (job->given_up)
-        pthread_cond_broadcast(&jobs->done);
-    else
-        job->wait->wake(job->wait);
+    if (job->run)
+        share(d, job->run);
+    done(jobs, job);
 }
 
 static void *reader_run(void *ctx)
@@ -428,10 +463,17 @@ int crier_reader_start(struct crier_durable *d)
 {
     struct crier_jobs *jobs = &d->jobs;
 
+    pthread_condattr_t attr;
+
+    jobs->reclaim_ms = RECLAIM_MS;
     crier_list_init(&jobs->queue);
+    crier_list_init(&jobs->slices);
     crier_list_init(&jobs->answered);
     pthread_mutex_init(&jobs->mutex, NULL);
-    pthread_cond_init(&jobs->work, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&jobs->work, &attr);
+    pthread_condattr_destroy(&attr);
     pthread_cond_init(&jobs->done, NULL);
     int r = pthread_create(&jobs->thread, NULL, reader_run, d);
     if (r == 0)
@@ -447,7 +489,7 @@ void crier_reader_stop(struct crier_durable *d)
     struct crier_jobs *jobs = &d->jobs;
 
     pthread_mutex_lock(&jobs->mutex);
-    assert(crier_list_empty(&jobs->queue));
+    assert(crier_list_empty(&jobs->queue) && crier_list_empty(&jobs->slices));
     jobs->stopping = true;
     pthread_cond_signal(&jobs->work);
     pthread_mutex_unlock(&jobs->mutex);

@@ -11,7 +11,7 @@
 #include "durable/file.h"
 #include <string.h>
 
-enum { AT_ONCE = 8192 };
+enum { AT_ONCE = 8192, AT_LEAST = 16 };
 
 static const char making_anew[] = "making anew";
 
@@ -124,14 +124,14 @@ static int next_number(struct crier_store *store, uint64_t *number)
 }
 
 /* 0: there are more; -ENOENT: that was all. */
-static int put_back_some(struct crier_store *store, uint64_t *number)
+static int put_back_some(struct crier_store *store, int most, uint64_t *number)
 {
     struct crier_row row;
     int r = crier_store_begin(store);
 
     if (r < 0)
         return r;
-    for (int n = 0; r == 0 && n < AT_ONCE; n++) {
+    for (int n = 0; r == 0 && n < most; n++) {
         r = next_number(store, number);
         if (r == 0)
             r = crier_batch_row(store, *number, &row);
@@ -155,10 +155,18 @@ static int finish(struct crier_store *store, struct crier_slice text)
 static int make_anew(struct crier_store *store, struct crier_slice text)
 {
     uint64_t number = 0;
-    int r = empty_order(store);
+    int most = AT_ONCE, r = empty_order(store);
 
-    while (r == 0)
-        r = put_back_some(store, &number);
+    while (r == 0) {
+        uint64_t from = number;
+        r = put_back_some(store, most, &number);
+        /* A file that is nearly full has room for less at once. */
+        if ((r == -ENOSPC || r == -E2BIG) && most > AT_LEAST) {
+            most /= 2;
+            number = from;
+            r = 0;
+        }
+    }
     return r == -ENOENT ? finish(store, text) : r;
 }
 
@@ -187,7 +195,7 @@ int crier_store_apply_rules(struct crier_store *store, const struct crier_rules 
     if (r < 0)
         return r;
     store->rules = wanted ? *wanted : rules;
-    if (store->read_only || (whole && (!wanted || memcmp(&rules, wanted, sizeof(rules)) == 0)))
+    if (store->read_only || (whole && (!wanted || crier_rules_same(&rules, wanted))))
         return 0;
     return put_in_force(store, !whole || !crier_rules_same_selectors(&rules, &store->rules));
 }

@@ -28,9 +28,9 @@ static char *put_varint(char *at, uint64_t value)
 /* The distance from `from` to `to`: small either way is short. */
 static char *put_distance(char *at, uint64_t from, uint64_t to)
 {
-    uint64_t forward = to - from, back = from - to;
+    uint64_t forward = to - from; /* modulo 2^64: the upper half is backwards */
 
-    return put_varint(at, to >= from ? forward << 1 : (back << 1) - 1);
+    return put_varint(at, forward >> 63 ? ~(forward << 1) : forward << 1);
 }
 
 static char *put_text(char *at, struct crier_slice text)
@@ -107,7 +107,7 @@ static uint64_t get_distance(struct reading *r, uint64_t from)
 {
     uint64_t value = get_varint(r);
 
-    return value & 1 ? from - (value >> 1) - 1 : from + (value >> 1);
+    return from + (value & 1 ? ~(value >> 1) : value >> 1);
 }
 
 static struct crier_slice get_text(struct reading *r)

@@ -146,6 +146,19 @@ bool crier_rules_same_selectors(const struct crier_rules *a, const struct crier_
     return true;
 }
 
+bool crier_rules_same(const struct crier_rules *a, const struct crier_rules *b)
+{
+    if (!crier_rules_same_selectors(a, b))
+        return false;
+    for (size_t i = 0; i < a->count; i++) {
+        const struct crier_rule *one = &a->list[i], *two = &b->list[i];
+        if (one->max_events != two->max_events || one->max_bytes != two->max_bytes ||
+            one->max_age_ms != two->max_age_ms)
+            return false;
+    }
+    return true;
+}
+
 size_t crier_rules_find(const struct crier_rules *rules, struct crier_slice topic)
 {
     for (size_t i = 0; i < rules->count; i++) {

@@ -34,6 +34,8 @@ void crier_rules_write(const struct crier_rules *rules, struct crier_buf *buf);
 int crier_rules_read(struct crier_slice text, struct crier_rules *ret_rules);
 /* Does every topic belong to the same rule in both? (Their limits may differ.) */
 bool crier_rules_same_selectors(const struct crier_rules *a, const struct crier_rules *b);
+/* Are their limits the same too? */
+bool crier_rules_same(const struct crier_rules *a, const struct crier_rules *b);
 /* The rule a topic belongs to, 1 .. count; 0: none. */
 size_t crier_rules_find(const struct crier_rules *rules, struct crier_slice topic);
 

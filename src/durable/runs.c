@@ -76,6 +76,26 @@ bool crier_run_is_stale(const struct crier_runs *runs, const struct crier_run *r
     return run->forgotten != atomic_load(&runs->forgotten);
 }
 
+static bool is_run_for(const struct crier_run *run, struct crier_slice key, uint64_t position)
+{
+    return run->from <= position && position < run->to &&
+           crier_slice_eq((struct crier_slice){run->key, run->key_len}, key);
+}
+
+bool crier_run_share(struct crier_runs *runs,
+                     struct crier_run *run,
+                     struct crier_slice key,
+                     uint64_t position)
+{
+    if (!key.len || crier_run_is_stale(runs, run) || !is_run_for(run, key, position))
+        return false;
+    pthread_mutex_lock(&runs->mutex);
+    run->refs++;
+    runs->shared++;
+    pthread_mutex_unlock(&runs->mutex);
+    return true;
+}
+
 struct crier_run *
 crier_runs_find(struct crier_runs *runs, struct crier_slice key, uint64_t position)
 {
@@ -92,8 +112,7 @@ crier_runs_find(struct crier_runs *runs, struct crier_slice key, uint64_t positi
                 run_free(runs, run);
             continue;
         }
-        if (run->from <= position && position < run->to &&
-            crier_slice_eq((struct crier_slice){run->key, run->key_len}, key)) {
+        if (is_run_for(run, key, position)) {
             found = run;
             break;
         }

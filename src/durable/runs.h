@@ -56,6 +56,11 @@ bool crier_runs_make_room(struct crier_runs *runs, size_t bytes);
 /* The run of a filter that goes on from `position`, held; NULL: there is none. */
 struct crier_run *
 crier_runs_find(struct crier_runs *runs, struct crier_slice key, uint64_t position);
+/* Holds it once more, if a reader of that filter at `position` can go on from it. */
+bool crier_run_share(struct crier_runs *runs,
+                     struct crier_run *run,
+                     struct crier_slice key,
+                     uint64_t position);
 /* An empty run, held by the caller and not to be found yet. NULL: out of memory. */
 struct crier_run *crier_run_new(struct crier_runs *runs, struct crier_slice key, uint64_t from);
 /* Copies a record to its end. 0, -ENOMEM. */

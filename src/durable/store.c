@@ -10,7 +10,6 @@
 #include "base/mem.h"
 #include "durable/file.h"
 #include "durable/folder.h"
-#include "durable/pages.h"
 #include "hub/topic.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -23,9 +22,6 @@ enum {
     READERS = 512,
     FORMAT_BYTES = sizeof(CRIER_FORMAT_NAME) + 8,
     TOTALS_BYTES = 8 * 24,
-    FILE_32 = 1 << 30,
-    MEASURE_EVERY = 256,
-    BLANK_MOST = 1 << 20,
 };
 
 static const struct {
@@ -391,68 +387,6 @@ static int tell(struct crier_buf *fault, const struct crier_store *store, int r)
     return r;
 }
 
-struct first_fault {
-    char text[200];
-};
-
-static void keep_fault(void *ctx, const char *fault)
-{
-    struct first_fault *first = ctx;
-
-    if (!first->text[0])
-        snprintf(first->text, sizeof(first->text), "%s", fault);
-}
-
-/* Only zeros: the power went while it was made. It is emptied, so that it is made again. */
-static bool is_blank(const struct crier_store *store, const char *path, off_t size)
-{
-    unsigned char bytes[4096];
-    int fd = store->read_only || size > BLANK_MOST ? -1 : open(path, O_RDWR | O_CLOEXEC);
-    bool blank = fd >= 0;
-    ssize_t n;
-
-    while (blank && (n = read(fd, bytes, sizeof(bytes))) > 0) {
-        for (ssize_t i = 0; i < n; i++)
-            blank = blank && bytes[i] == 0;
-    }
-    blank = blank && ftruncate(fd, 0) == 0;
-    if (fd >= 0)
-        close(fd);
-    return blank;
-}
-
-/* Before LMDB sees it. 1: there is no file yet. */
-static int look_at_file(struct crier_store *store)
-{
-    char path[CRIER_FOLDER_PATH];
-    struct first_fault first = {""};
-    struct stat st;
-    int r = crier_folder_path(path, store->dir, "data.mdb");
-
-    if (r < 0)
-        return r;
-    if (stat(path, &st) < 0)
-        return errno == ENOENT ? 1 : -errno;
-    if (!S_ISREG(st.st_mode))
-        return -EILSEQ;
-    if (st.st_size == 0 || is_blank(store, path, st.st_size))
-        return 1;
-    if (access(path, store->read_only ? R_OK : R_OK | W_OK) < 0)
-        return -errno;
-    return crier_pages_check_roots(store->mem, path, keep_fault, &first);
-}
-
-static size_t map_size(uint64_t wanted)
-{
-    uint64_t size = wanted ? wanted : CRIER_STORE_FILE_BYTES;
-
-    if (sizeof(void *) == 4 && size > FILE_32)
-        size = FILE_32;
-    if (size < (uint64_t)1 << 20)
-        size = (uint64_t)1 << 20;
-    return (size_t)((size + 65535) & ~(uint64_t)65535);
-}
-
 static int open_env(struct crier_store *store, uint64_t max_file_bytes)
 {
     unsigned flags = MDB_NOTLS;
@@ -469,9 +403,13 @@ static int open_env(struct crier_store *store, uint64_t max_file_bytes)
         r = crier_file_error(mdb_env_set_maxreaders(store->env, READERS));
     /* 0: as large as the file is. */
     if (r == 0 && !store->read_only)
-        r = crier_file_error(mdb_env_set_mapsize(store->env, map_size(max_file_bytes)));
+        r = crier_file_error(mdb_env_set_mapsize(store->env, crier_room_map(max_file_bytes)));
     if (r == 0)
         r = crier_file_error(mdb_env_open(store->env, store->dir, flags, 0640));
+    if (r < 0) {
+        mdb_env_close(store->env);
+        store->env = NULL;
+    }
     return r;
 }
 
@@ -523,7 +461,7 @@ static int open_ours(struct crier_store *store, MDB_txn *txn)
     int r = crier_file_error(
         mdb_dbi_open(txn, tables[CRIER_TABLE_META].name, 0, &store->tables[CRIER_TABLE_META]));
 
-    if (r == -ENOENT || r == -EINVAL)
+    if (r == -ENOENT || r == -EINVAL || r == -EIO) /* -EIO: of another kind of table */
         return -EILSEQ;
     if (r == 0)
         r = check_format(store, txn);
@@ -631,7 +569,7 @@ open_all(struct crier_store *store, const struct crier_store_options *o, struct 
     else
         r = crier_anchor_restore(store->dir, &restored);
     if (r == 0)
-        r = look_at_file(store);
+        r = crier_file_look(store);
     made = r > 0;
     if (made)
         r = store->read_only ? -ENOENT : 0;
@@ -645,8 +583,10 @@ open_all(struct crier_store *store, const struct crier_store_options *o, struct 
         return r;
     set_clock(store, now);
     crier_store_measure(store);
-    r = crier_store_apply_rules(store, o->rules);
-    return r == 0 ? set_anchor(store) : r;
+    /* The anchor first: what is written from here on must not use pages again that the state it
+     * would be put back to needs. */
+    r = set_anchor(store);
+    return r == 0 ? crier_store_apply_rules(store, o->rules) : r;
 }
 
 static struct crier_store *store_new(const struct crier_mem *mem,
@@ -742,41 +682,4 @@ int crier_store_sync(struct crier_store *store)
     if (store->anchor.fd >= 0)
         return crier_anchor_move(&store->anchor, store->env);
     return crier_file_error(mdb_env_sync(store->env, 1));
-}
-
-static uint64_t count_free(struct crier_store *store, uint64_t page_size)
-{
-    uint64_t pages = 0;
-    MDB_cursor *cursor;
-    MDB_val key, value;
-    MDB_txn *txn;
-
-    if (mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn) != 0)
-        return 0;
-    if (mdb_cursor_open(txn, 0, &cursor) == 0) { /* 0: the table of free pages */
-        while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
-            size_t count;
-            memcpy(&count, value.mv_data, sizeof(count)); /* the first of each list */
-            pages += count;
-        }
-        mdb_cursor_close(cursor);
-    }
-    mdb_txn_abort(txn);
-    return pages * page_size;
-}
-
-/* Free pages are counted now and then: there may be many lists of them. */
-void crier_store_measure(struct crier_store *store)
-{
-    struct crier_store_totals *t = &store->totals;
-    mdb_filehandle_t fd;
-    MDB_stat stat;
-    struct stat st;
-
-    if (mdb_env_get_fd(store->env, &fd) != 0 || fstat(fd, &st) < 0 ||
-        mdb_env_stat(store->env, &stat) != 0)
-        return;
-    t->file_bytes = (uint64_t)st.st_size;
-    if (store->measured++ % MEASURE_EVERY == 0)
-        t->free_bytes = count_free(store, stat.ms_psize);
 }

@@ -13,6 +13,9 @@
  *
  * What can fail: every call, with a negative errno value. -ENOSPC: the disk is full, or the
  * file has reached max_file_bytes: nothing of the transaction is kept, and it may be tried again.
+ * Of max_file_bytes an eighth (256 KiB at least) is never put into: letting events leave takes
+ * pages before it gives any back. It needs few as long as few leave at once. -E2BIG: too much for
+ * one transaction (LMDB's bound): split it.
  * Anything else out of commit (-EIO): nothing is certain any more.
  */
 #ifndef CRIER_DURABLE_STORE_H
@@ -37,7 +40,9 @@ struct crier_store_options {
     /* Only reads, also while another process writes: no lock is taken, nothing is made. */
     bool read_only;
     enum crier_sync sync;
-    uint64_t max_file_bytes;         /* 0: CRIER_STORE_FILE_BYTES */
+    /* 0: CRIER_STORE_FILE_BYTES. An eighth of it (256 MiB at most) is left to transactions that
+     * put nothing: to let events leave takes pages before it gives any. */
+    uint64_t max_file_bytes;
     const struct crier_rules *rules; /* copied; NULL: those it was last written with */
     const struct crier_journal_limits
         *limits; /* of what no rule takes, and kept_bytes; filled */
@@ -146,6 +151,13 @@ int crier_store_forget(struct crier_store *store,
                        struct crier_slice topic,
                        crier_store_left_fn *left,
                        void *ctx) CRIER_MUST_CHECK;
+/* The same of its oldest max_events, for a file with room for less than all of it in one
+ * transaction (-ENOSPC). 1: it holds more; 0: that was all. */
+int crier_store_forget_some(struct crier_store *store,
+                            struct crier_slice topic,
+                            size_t max_events,
+                            crier_store_left_fn *left,
+                            void *ctx) CRIER_MUST_CHECK;
 /* Lets events leave: past their ttl, over the limits of their class, too old; at most
  * `max_events` of them (looks that take none out count too). 1: there are more; 0: none. */
 int crier_store_retain(struct crier_store *store,
@@ -245,7 +257,7 @@ int crier_view_id(struct crier_view *view,
  * to `until`, until fn returns non-zero (that event counts as taken, but for CRIER_SCAN_STOP) or
  * max_looks entries were looked at. *position: up to here all has been looked at. picks: only
  * these numbers. Records borrow from the view's scratch: valid until fn returns; their frames are
- * complete. boot_ms and expires_ms are the store's clock. */
+ * complete. fn may ask the view for extras, ids and positions. boot_ms and expires_ms are the store's clock. */
 struct crier_view_slice {
     const struct crier_filter *filter;
     uint64_t position, until;

@@ -4,20 +4,21 @@
  *
  *     1. pages     each by itself and all as trees (pages.c), read from the file, not through
  *                  LMDB: it trusts what it reads. With faults here nothing more is looked at.
- *     2. events    each row: its ids, times and topics make sense; its lines are an event, which,
- *                  encoded anew, is the same bytes. What is counted here
+ *     2. events    each row: its ids, times and topics make sense; its lines are an event,
+ *                  which, encoded anew, is the same bytes. What is counted here
  *     3. entries   is compared with all that points at events: topics and their lists, order,
  *                  classes, deadlines, keys, floors, totals (entries.c).
  *
- * LMDB has no checksums. A byte that was flipped inside the text of an event, and left it text, is
- * not found; wherever else one is flipped, something no longer agrees with something.
+ * LMDB has no checksums. A byte that was flipped inside the text of an event, and left it text,
+ * is not found; wherever else one is flipped, something no longer agrees with something.
  *
- * All of it is one view's: a writer may go on meanwhile (its free pages grow for so long). What can
- * fail: memory, and reading.
+ * All of it is one view's: a writer may go on meanwhile (its free pages grow for so long). What
+ * can fail: memory, and reading.
  */
 #include "durable/verify.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "durable/page.h"
 #include "durable/pages.h"
 #include "hub/topic.h"
 #include <stdarg.h>
@@ -39,6 +40,8 @@ int crier_verify_tell(struct crier_verify *verify, const char *fmt, ...)
     va_start(args, fmt);
     crier_buf_vprintf(&verify->text, fmt, args);
     va_end(args);
+    if (crier_buf_error(&verify->text) == 0)
+        crier_page_plain(verify->text.data, verify->text.len);
     crier_buf_byte(&verify->text, '\0');
     verify->fn(verify->ctx,
                crier_buf_error(&verify->text) < 0 ? "Out of memory." : verify->text.data);
@@ -303,6 +306,7 @@ static int begin_checked(struct crier_verify *verify)
         if (r < 0)
             break;
         r = crier_pages_check(store->mem, path.data, mdb_txn_id(txn), verify->fn, verify->ctx);
+        verify->pages_sound = r == 0;
         if (r == 0)
             r = crier_view_adopt(store, txn, &verify->view);
         else
@@ -331,7 +335,7 @@ int crier_store_verify(struct crier_store *store,
     crier_buf_deinit(&verify.event);
     crier_buf_deinit(&verify.text);
     crier_parser_deinit(&verify.parser);
-    if (r == -EUCLEAN && !verify.faults && verify.view)
-        fn(ctx, "What LMDB reads makes no sense to it.");
+    if (r == -EUCLEAN && verify.pages_sound && !verify.faults)
+        fn(ctx, "The totals, or an entry of another table, cannot be read.");
     return r == 0 && verify.faults ? -EUCLEAN : r;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The verification from inside: verify.c (the frame, the events), entries.c (all tables that point
- * at them).
+ * The verification from inside: verify.c (the frame, the events), entries.c (all tables that
+ * point at them).
  */
 #ifndef CRIER_DURABLE_VERIFY_H
 #define CRIER_DURABLE_VERIFY_H
@@ -15,6 +15,7 @@ struct crier_verify {
     void (*fn)(void *ctx, const char *fault);
     void *ctx;
     uint64_t faults;
+    bool pages_sound; /* what was told is not about pages */
     struct crier_parser parser;
     struct crier_buf text, event;
     /* What the events say: the other tables are compared with it. */

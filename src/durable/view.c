@@ -4,13 +4,13 @@
  *
  *     idle | view | view |  --  | ...     begin takes one out (or makes one), end puts it back
  *
- * A view that is put back keeps its reader's place in lock.mdb, its cursors and its scratch, but
- * no transaction: LMDB calls that reset, and renew makes it a look at what is newest. So a slice
- * of the past costs no memory and no system call. The places are atomic pointers: whoever takes
- * one out has it alone, in any thread (the environment is opened with MDB_NOTLS).
+ * A view that is put back keeps its reader's place in lock.mdb, its cursors and its scratch,
+ * but no transaction: LMDB calls that reset, and renew makes it a look at what is newest. So a
+ * slice of the past costs no memory and no system call. The places are atomic pointers: whoever
+ * takes one out has it alone, in any thread (the environment is opened with MDB_NOTLS).
  *
- * A view knows no more of the totals than its own transaction: the writer's are newer, and another
- * thread's.
+ * A view knows no more of the totals than its own transaction: the writer's are newer, and
+ * another thread's.
  *
  * What can fail: memory; a reader's place (-EAGAIN is not told apart: -EIO); -EUCLEAN, what is
  * read makes no sense.

@@ -91,8 +91,9 @@ struct crier_find {
     size_t fitting;      /* of them, found by patterns */
 };
 
-/* Upwards from the first after `from`, or downwards from the newest that is not after it. Between
- * begin and end no other call may use the view's cursors of `events`, or begin another. */
+/* Upwards from the first after `from`, or downwards from the newest that is not after it.
+ * Between begin and end the view may be asked for single events, ids and positions, but not for
+ * another walk. */
 int crier_find_begin(struct crier_find *find,
                      struct crier_view *view,
                      const struct crier_filter *filter,
@@ -107,7 +108,7 @@ int crier_find_next(struct crier_find *find, struct crier_found *found) CRIER_MU
 bool crier_find_rest(const struct crier_filter *filter,
                      const struct crier_row *row,
                      uint64_t clock_ms);
-/* Looks at an event by itself; view->memo was cleared by crier_find_forget when the call began. */
+/* Looks at an event by itself; view->memo was cleared by crier_find_forget before. */
 void crier_find_look(struct crier_view *view,
                      const struct crier_filter *filter,
                      uint64_t clock_ms,

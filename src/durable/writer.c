@@ -34,6 +34,8 @@ enum {
     TAKE_DRAFTS = 16384,
     RETAIN_MORE = 256, /* leave with each transaction, beyond as many as came */
     RETAIN_IDLE = 8192,
+    ROOM_AT_ONCE = 32, /* leave with each transaction of a file that is full */
+    ROOM_STEPS = 64,
     SLEEP_MS = 1000,
 };
 
@@ -424,11 +426,78 @@ static void failed(struct writer *w, int r)
 
     forget_keys(w);
     fail_all(w, result);
+    w->more = false; /* tried again with the next parcel, or the next trim */
     w->last = crier_store_totals(d->store)->last;
     if (result == -ENOSPC)
         atomic_store(&d->state, CRIER_JOURNAL_FULL);
     else if (result == CRIER_APPEND_UNKNOWN)
         atomic_store(&d->state, CRIER_JOURNAL_FAILED);
+}
+
+/* ---- room -------------------------------------------------------------------------------- */
+
+/* A few leave: of a topic that is to be forgotten, or what retention says. 1: there are more. */
+static int leave_some(struct writer *w, const struct crier_draft *forget)
+{
+    struct crier_durable *d = w->d;
+    uint64_t before = monotonic_us();
+    int r;
+
+    w->put_count = 0;
+    w->forgets = forget != NULL;
+    crier_leavings_clear(&w->leavings, d->memory.first);
+    int more = crier_store_begin(d->store);
+    if (more < 0)
+        return more;
+    more = forget ? crier_store_forget_some(d->store, forget->topics[0], ROOM_AT_ONCE,
+                                            crier_leavings_add, &w->leavings)
+                  : crier_store_retain(d->store, w->clock_ms, ROOM_AT_ONCE, crier_leavings_add,
+                                       &w->leavings);
+    if (more < 0 || !w->leavings.any) {
+        crier_store_abort(d->store);
+        return more < 0 ? more : 0;
+    }
+    r = commit(w);
+    if (r < 0)
+        return r;
+    committed(w, monotonic_us() - before);
+    return more;
+}
+
+static int forget_bit_by_bit(struct writer *w)
+{
+    int r = 0;
+
+    for (struct crier_parcel *p = w->parcels; p; p = p->next) {
+        for (size_t i = 0; i < p->count; i++) {
+            struct crier_draft *draft = &p->drafts[i];
+            if (p->refused || !draft->forget || draft->result != -ENOSPC)
+                continue;
+            do {
+                r = leave_some(w, draft);
+            } while (r > 0);
+            if (r < 0)
+                return r;
+            draft->result = 0;
+        }
+    }
+    return r;
+}
+
+/* There was no room for all of a transaction. What lets events leave takes less room the less it
+ * lets leave at once; were it left to the next transaction, that would fail as this one did. */
+static void make_room(struct writer *w)
+{
+    int r = forget_bit_by_bit(w), more = 1;
+
+    for (int i = 0; r == 0 && more && i < ROOM_STEPS; i++) {
+        more = leave_some(w, NULL);
+        r = more < 0 ? more : 0;
+    }
+    w->more = r == 0 && more;
+    if (r < 0 && result_of_failure(r) == CRIER_APPEND_UNKNOWN)
+        atomic_store(&w->d->state, CRIER_JOURNAL_FAILED);
+    w->put_count = 0;
 }
 
 /* ---- refusals ---------------------------------------------------------------------------- */
@@ -511,12 +580,15 @@ static void write_all(struct writer *w)
     crier_leavings_clear(&w->leavings, d->memory.first);
     if (is_broken(w)) {
         fail_all(w, -EIO);
+        w->more = false;
     } else {
         uint64_t before = monotonic_us();
         int r = transact(w);
         if (r < 0)
             failed(w, r);
-        else if (w->put_count || w->forgets || w->leavings.any)
+        if (r == -ENOSPC)
+            make_room(w);
+        else if (r == 0 && (w->put_count || w->forgets || w->leavings.any))
             committed(w, monotonic_us() - before);
         if (r == 0 && (w->parcels || w->leavings.any))
             atomic_store(&d->state, CRIER_JOURNAL_OK);

@@ -311,22 +311,39 @@ static const struct text texts[CRIER_PROBLEM_COUNT] = {
         },
     [CRIER_PROBLEM_JOURNAL_FULL] =
         {
-            "Journal cannot take events",
-            "The event was not published: the journal is full or cannot be written. Try again "
-            "after the time in Retry-After.",
-            "Events are written to the journal before anyone sees them, and at the moment that "
-            "is not possible. Nothing of this request was published.",
-            "A full disk, a disk that fails, or a database that cannot be reached.",
-            "Try again later, with the same key. The operator should look at the disk and at "
-            "the hub's log.",
+            "Journal is full",
+            "The event was not published: the journal cannot take it now. Try again after the "
+            "time in Retry-After.",
+            "Events are written to the journal before anyone sees them, and at the moment "
+            "there "
+            "is no room for them. What was refused was not published; of a batch, the answer "
+            "says how many events were.",
+            "A full disk, want of memory, or followers that are far behind.",
+            "Try again later, with the same key: publishing goes on by itself as soon as there "
+            "is room. If the disk is full, the operator should make room on it.",
+        },
+    [CRIER_PROBLEM_JOURNAL_FAILED] =
+        {
+            "Journal has failed",
+            "The event was not published: the journal's disk has failed, and nothing is "
+            "published until the hub is started again. The operator should look at the disk.",
+            "The hub could not write its journal or make sure that it is on the disk. From "
+            "then "
+            "on it takes no events, so that none is lost. What is in the journal can still be "
+            "read. What was refused was not published; of a batch, the answer says how many "
+            "events were.",
+            "A disk or a file system that fails, or a network disk that was cut off.",
+            "The operator should look at the disk and at the hub's log, and start the hub "
+            "again "
+            "when the disk is well. Then send the event again, with the same key.",
         },
     [CRIER_PROBLEM_OUTCOME_UNKNOWN] =
         {
             "Outcome unknown",
             "It is not known whether the event was published. Send it again with the same key.",
-            "The hub handed the event on, and then lost sight of it: it may or may not be in "
-            "the journal.",
-            "A disk error, or a connection to the database that broke at this moment.",
+            "The hub was about to write the event to the journal when that failed: it may or "
+            "may not be there. Of a batch, the answer counts the events that certainly are.",
+            "A disk error at this moment.",
             "Repeat the request with the same key (Idempotency-Key): should the event be "
             "there, it is not published twice.",
         },

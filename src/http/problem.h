@@ -41,7 +41,8 @@
     X(BUSY, "busy", 503)                       /* too many connections in all */               \
     X(DRAINING, "draining", 503)                                                               \
     X(JOURNAL_FULL, "journal-full", 503)                                                       \
-    X(OUTCOME_UNKNOWN, "outcome-unknown", 503) /* not raised yet: a durable journal will */    \
+    X(JOURNAL_FAILED, "journal-failed", 503) /* its disk has failed */                         \
+    X(OUTCOME_UNKNOWN, "outcome-unknown", 503)                                                 \
     X(VERSION, "http-version", 505)
 
 enum crier_problem {

@@ -59,6 +59,15 @@ static void set_limits(struct crier_fanout_limits *to, const struct crier_fanout
     to->read_bytes = from->read_bytes ? from->read_bytes : to->read_bytes;
 }
 
+/* Whoever owns the cursor owns the fan-out. */
+static void wake_owner(void *ctx)
+{
+    struct crier_fanout *fan = ctx;
+
+    if (fan->cursor->wake)
+        fan->cursor->wake(fan->cursor->wake_ctx);
+}
+
 int crier_fanout_new(const struct crier_mem *mem,
                      struct crier_journal *journal,
                      struct crier_cursor *cursor,
@@ -79,10 +88,14 @@ int crier_fanout_new(const struct crier_mem *mem,
     crier_list_init(&fan->touched);
     crier_list_init(&fan->standing);
     crier_list_init(&fan->round);
+    crier_list_init(&fan->laggards);
     crier_window_pool_init(&fan->pool, mem);
     crier_window_init(&fan->scratch, mem);
     crier_buf_init(&fan->notice, mem);
-    int r = crier_router_new(mem, journal, &fan->router);
+    int r = crier_bell_init(&fan->bell, wake_owner, fan);
+    fan->has_bell = r == 0;
+    if (r == 0)
+        r = crier_router_new(mem, journal, &fan->router);
     if (r < 0) {
         crier_fanout_free(fan);
         return r;
@@ -96,6 +109,8 @@ struct crier_fanout *crier_fanout_free(struct crier_fanout *fan)
     if (!fan)
         return NULL;
     assert(fan->feeds.count == 0);
+    if (fan->has_bell)
+        crier_bell_deinit(&fan->bell);
     crier_map_deinit(&fan->feeds);
     crier_router_free(fan->router);
     crier_window_pool_deinit(&fan->pool);
@@ -364,6 +379,7 @@ static void pump_lagging(struct crier_fanout *fan, struct crier_now now)
 
 bool crier_fanout_pump(struct crier_fanout *fan, struct crier_now now)
 {
+    crier_bell_answer(&fan->bell);
     pump_passes(fan);
     pump_lagging(fan, now);
     return !crier_list_empty(&fan->touched) ||
@@ -390,7 +406,7 @@ void crier_fanout_resume(struct crier_fanout *fan, struct crier_follower *follow
         return;
     follower->finishing = false;
     if (follower->state == CRIER_FOLLOWER_LAGGING && !follower->blocked && !follower->broken &&
-        crier_list_empty(&follower->node))
+        crier_list_empty(&follower->node) && !crier_lag_waits(follower))
         crier_list_push_back(&fan->round, &follower->node);
 }
 
@@ -424,6 +440,19 @@ size_t crier_fanout_take_peak(struct crier_fanout *fan)
 
     fan->window_peak = fan->window_bytes;
     return peak;
+}
+
+uint64_t crier_fanout_farthest(const struct crier_fanout *fan)
+{
+    uint64_t farthest = 0;
+
+    crier_list_for_each (node, &fan->laggards) {
+        const struct crier_laggard *l = CRIER_CONTAINER(node, struct crier_laggard, node);
+        uint64_t position = l->follower->position;
+        if (position < fan->position && fan->position - position > farthest)
+            farthest = fan->position - position;
+    }
+    return farthest;
 }
 
 void crier_fanout_get_stats(const struct crier_fanout *fan, struct crier_fanout_stats *ret)

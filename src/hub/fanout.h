@@ -28,6 +28,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "hub/bell.h"
 #include "hub/notice.h"
 #include "hub/router.h"
 #include "hub/subscription.h"
@@ -35,6 +36,7 @@
 
 struct crier_feed;
 struct crier_fanout;
+struct crier_laggard;
 
 enum crier_follower_state {
     CRIER_FOLLOWER_OUT = 0, /* in no feed */
@@ -53,8 +55,9 @@ struct crier_follower {
     struct crier_list node; /* LAGGING and not blocked: in the fan-out's round */
     char *pinned;           /* LAGGING: the unsent rest of a cut event or notice (lag.c) */
     uint64_t *picks;        /* since=latest: numbers to send first */
-    uint64_t until;         /* where it goes on after picks */
-    uint64_t losses;        /* the journal's, at its start or last gap: later ones count */
+    struct crier_laggard *laggard; /* LAGGING: what only laggards need (lag.c); may be NULL */
+    uint64_t until;                /* where it goes on after picks */
+    uint64_t losses; /* the journal's, at its start or last gap: later ones count */
     uint32_t pinned_len;
     uint32_t pick_count;
     uint32_t cut_hash; /* of the bytes sent of a rendered event that is to be read again */
@@ -98,10 +101,12 @@ extern const struct crier_fanout_limits crier_fanout_defaults;
 struct crier_fanout_stats {
     uint64_t delivered, bytes, replayed, sends;
     uint64_t feeds, followers, behind, lagging; /* now */
-    uint64_t window_bytes, pinned_bytes;        /* now */
-    uint64_t windows_dropped;                   /* by window_bytes, windows_bytes or a lap */
-    uint64_t pins_refused;                      /* by pin_bytes: read again instead */
-    uint64_t passes;                            /* for tests */
+    uint64_t waiting;                           /* of those lagging: for the disk, now */
+    uint64_t unreadable; /* a follower was broken because history cannot be read */
+    uint64_t window_bytes, pinned_bytes; /* now */
+    uint64_t windows_dropped;            /* by window_bytes, windows_bytes or a lap */
+    uint64_t pins_refused;               /* by pin_bytes: read again instead */
+    uint64_t passes;                     /* for tests */
 };
 
 /* limits NULL, or any 0 in it: the defaults. The cursor is attached already; fan-out keeps its
@@ -159,6 +164,9 @@ const struct crier_subscription *crier_follower_subscription(const struct crier_
 /* The most bytes all windows had since the last call: after a burst the allocator may hold on
  * to what was given back. */
 size_t crier_fanout_take_peak(struct crier_fanout *);
+/* How many events of the journal's the one that lags most is behind; 0: none lags. Looks at each
+ * of them. */
+uint64_t crier_fanout_farthest(const struct crier_fanout *);
 void crier_fanout_get_stats(const struct crier_fanout *, struct crier_fanout_stats *ret);
 void crier_fanout_check(struct crier_fanout *); /* asserts the invariants */
 

@@ -19,8 +19,12 @@
  *
  * A large plain event is sent straight from the journal's memory, without a copy.
  *
+ * What has to be read from a disk is asked for and waited for: the follower leaves the round, and
+ * comes back into it when it is told (the bell), to ask once more.
+ *
  * What can fail: memory. Then the follower stays where it is and is tried again with the next
- * event or tick; nothing is lost. Only a gap notice that is cut and cannot be pinned breaks it.
+ * event or tick; nothing is lost. Only a gap notice that is cut and cannot be pinned breaks it,
+ * and a history that cannot be read.
  */
 #include "base/mem.h"
 #include "hub/feed.h"
@@ -123,6 +127,64 @@ cut_at(struct crier_fanout *fan, struct crier_follower *f, const struct crier_pl
         f->cut_hash = hash_sent(fan, at->event, at->into);
 }
 
+/* ---- waiting for the disk ---------------------------------------------------------------- */
+
+bool crier_lag_waits(const struct crier_follower *f)
+{
+    return f->laggard && f->laggard->waiting;
+}
+
+/* Any thread. */
+static void wake(struct crier_wait *wait)
+{
+    struct crier_laggard *l = CRIER_CONTAINER(wait, struct crier_laggard, wait);
+
+    crier_bell_ring(&l->fan->bell, &l->news);
+}
+
+static void stop_waiting(struct crier_laggard *l)
+{
+    l->fan->stats.waiting -= l->waiting;
+    l->waiting = false;
+}
+
+static void told(struct crier_news *news)
+{
+    struct crier_laggard *l = CRIER_CONTAINER(news, struct crier_laggard, news);
+    struct crier_follower *f = l->follower;
+
+    stop_waiting(l);
+    if (!f->blocked && !f->broken && crier_list_empty(&f->node))
+        crier_list_push_back(&l->fan->round, &f->node);
+}
+
+static void laggard_new(struct crier_fanout *fan, struct crier_follower *f)
+{
+    struct crier_laggard *l = crier_mem_zalloc(fan->mem, sizeof(*l));
+
+    f->laggard = l;
+    if (!l)
+        return;
+    l->fan = fan;
+    l->follower = f;
+    l->wait.wake = wake;
+    crier_news_init(&l->news, told);
+    crier_list_push_back(&fan->laggards, &l->node);
+}
+
+static void laggard_free(struct crier_fanout *fan, struct crier_follower *f)
+{
+    struct crier_laggard *l = f->laggard;
+
+    if (!l)
+        return;
+    crier_journal_unwait(fan->journal, &l->wait);
+    crier_bell_forget(&fan->bell, &l->news);
+    stop_waiting(l);
+    crier_list_remove(&l->node);
+    f->laggard = crier_mem_free(fan->mem, l);
+}
+
 void crier_lag_begin(struct crier_fanout *fan,
                      struct crier_follower *f,
                      const struct crier_place *at)
@@ -130,6 +192,7 @@ void crier_lag_begin(struct crier_fanout *fan,
     f->state = CRIER_FOLLOWER_LAGGING;
     fan->stats.lagging++;
     crier_list_init(&f->node);
+    laggard_new(fan, f);
     cut_at(fan, f, at);
     if (!f->blocked)
         crier_list_push_back(&fan->round, &f->node);
@@ -139,6 +202,7 @@ void crier_lag_end(struct crier_fanout *fan, struct crier_follower *f)
 {
     if (f->pinned)
         unpin(fan, f);
+    laggard_free(fan, f); /* what it asks borrows the picks */
     if (f->picks)
         drop_picks(fan, f);
     crier_list_remove(&f->node);
@@ -313,6 +377,31 @@ static size_t send_gathered(struct gather *g, const struct crier_scan *scan)
     return 0;
 }
 
+/* With memory for waiting, where that may be. false: there is none now. */
+static bool may_ask(struct crier_fanout *fan, struct crier_follower *f)
+{
+    if (fan->journal->may_wait && !f->laggard)
+        laggard_new(fan, f);
+    fan->starved = fan->starved || (fan->journal->may_wait && !f->laggard);
+    return !fan->journal->may_wait || f->laggard;
+}
+
+static void fail_to_read(struct crier_fanout *fan, struct crier_follower *f, int r)
+{
+    if (r == -ENOMEM) {
+        fan->starved = true;
+        return;
+    }
+    fan->stats.unreadable++;
+    break_follower(fan, f);
+}
+
+static void begin_waiting(struct crier_fanout *fan, struct crier_follower *f)
+{
+    fan->stats.waiting += !f->laggard->waiting;
+    f->laggard->waiting = true;
+}
+
 /* Reads on from the follower's position; returns what it cost. */
 static size_t
 read_slice(struct crier_fanout *fan, struct crier_follower *f, struct crier_now now)
@@ -328,6 +417,7 @@ read_slice(struct crier_fanout *fan, struct crier_follower *f, struct crier_now 
         .picks = f->picks,
         .pick_count = f->pick_count,
         .losses = f->losses,
+        .wait = f->laggard && fan->journal->may_wait ? &f->laggard->wait : NULL,
     };
     size_t cost = SLICE_COST;
 
@@ -341,7 +431,9 @@ read_slice(struct crier_fanout *fan, struct crier_follower *f, struct crier_now 
     int r = crier_journal_scan(fan->journal, &scan, gather_event, &g, &gap);
     cost += (size_t)scan.looks * LOOK_COST;
     if (r < 0)
-        fan->starved = true;
+        fail_to_read(fan, f, r);
+    else if (r == CRIER_WAIT)
+        begin_waiting(fan, f);
     else if (r == CRIER_SCAN_GAP)
         cost += send_gap(fan, f, &gap, now);
     else
@@ -384,8 +476,9 @@ size_t crier_lag_slice(struct crier_fanout *fan, struct crier_follower *f, struc
         cost += send_pinned(fan, f);
     if (f->blocked || catch_up(fan, f) || (f->finishing && f->offset == 0))
         return cost;
-    cost += read_slice(fan, f, now);
-    if (f->blocked || f->broken || catch_up(fan, f))
+    if (may_ask(fan, f))
+        cost += read_slice(fan, f, now);
+    if (f->blocked || f->broken || crier_lag_waits(f) || catch_up(fan, f))
         return cost;
     crier_list_push_back(&fan->round, &f->node);
     return cost;

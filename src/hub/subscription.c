@@ -144,6 +144,8 @@ static void fill_key(struct crier_subscription *subscription,
     *at++ = (char)subscription->chunked;
     assert((size_t)(at - layout->key) == parts->key_len);
     subscription->key = (struct crier_slice){layout->key, parts->key_len};
+    /* All but the form and the framing. */
+    subscription->filter.key = crier_slice_sub(subscription->key, 0, parts->key_len - 2);
 }
 
 static void fill_filter(struct crier_subscription *subscription,

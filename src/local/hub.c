@@ -182,6 +182,24 @@ struct crier_hub *crier_hub_new_with(const struct crier_hub_options *options)
     return hub;
 }
 
+struct crier_hub *crier_hub_new_on(struct crier_journal *journal,
+                                   const struct crier_clock *clock,
+                                   const struct crier_journal_limits *limits)
+{
+    struct crier_hub *hub = crier_mem_zalloc(journal->mem, sizeof(*hub));
+
+    if (!hub)
+        return NULL;
+    hub->mem = journal->mem;
+    hub->clock = clock;
+    hub->hash_key = journal->hash_key;
+    hub->limits = crier_journal_limits_filled(limits);
+    hub->journal = journal;
+    atomic_init(&hub->refs, 1);
+    atomic_init(&hub->aged_ms, crier_hub_now(hub).boot_ms);
+    return hub;
+}
+
 struct crier_hub *crier_hub_free(struct crier_hub *hub)
 {
     return crier_hub_unref(hub);

@@ -20,6 +20,12 @@ struct crier_hub {
     _Atomic uint64_t aged_ms; /* boot clock: when history was last looked through for age */
 };
 
+/* A hub on a journal that is there already: takes it (and frees it in the end), but for its mem
+ * and hash key nothing of it is looked at. limits are copied (0: the default). NULL: out of
+ * memory, and nothing was taken. */
+struct crier_hub *crier_hub_new_on(struct crier_journal *journal,
+                                   const struct crier_clock *clock,
+                                   const struct crier_journal_limits *limits) CRIER_MUST_CHECK;
 /* All of these: any thread. */
 struct crier_hub *crier_hub_ref(struct crier_hub *hub);   /* returns its argument; NULL: NULL */
 struct crier_hub *crier_hub_unref(struct crier_hub *hub); /* returns NULL */

@@ -130,6 +130,17 @@ static void conn_free_streams(struct crier_conn *conn)
         crier_stream_free(CRIER_CONTAINER(node, struct crier_stream, conn_node));
 }
 
+/* Its publishes are back: nobody knows it any more. */
+static void conn_forget(struct crier_conn *conn)
+{
+    const struct crier_mem *mem = conn->worker->server->mem;
+
+    if (conn->exchange)
+        crier_exchange_free(conn->exchange);
+    crier_http_reader_free(conn->reader);
+    crier_mem_free(mem, conn);
+}
+
 void crier_conn_free(struct crier_conn *conn)
 {
     struct crier_worker *worker = conn->worker;
@@ -139,19 +150,18 @@ void crier_conn_free(struct crier_conn *conn)
     if (conn->waiting)
         crier_publishers_flush(worker);
     conn_free_streams(conn);
-    if (conn->exchange)
-        crier_exchange_free(conn->exchange);
 
     worker->page_bytes -= conn->page_bytes;
     crier_list_remove(&conn->node);
     close(conn->fd); /* leaves the poller with it */
+    conn->fd = -1;
     crier_limits_leave(server->limits, &conn->ticket);
-    crier_http_reader_free(conn->reader);
     crier_buf_deinit(&conn->in);
     crier_buf_deinit(&conn->out);
-    crier_mem_free(server->mem, conn);
     worker->conn_count--;
     crier_stat_set(&worker->stats.connections, worker->conn_count);
+    if (!conn->waiting)
+        conn_forget(conn); /* else crier_conn_landed does */
 }
 
 /* Has a part of a request come that is not complete? */
@@ -174,10 +184,16 @@ bool crier_conn_has_business(const struct crier_conn *conn)
 
 /* ---- timers ----------------------------------------------------------------------------- */
 
+/* The request waits, and with it all that follows. */
+static bool conn_awaits(const struct crier_conn *conn)
+{
+    return conn->refusal || (conn->exchange && conn->exchange->later);
+}
+
 /* The request is complete, and a program answers it when it likes. */
 static bool conn_awaits_program(const struct crier_conn *conn)
 {
-    return conn->exchange && conn->exchange->later;
+    return conn->exchange && conn->exchange->later && conn->exchange->call;
 }
 
 static uint64_t conn_stall_due(const struct crier_conn *conn)
@@ -207,20 +223,22 @@ static uint64_t conn_due_streaming(const struct crier_conn *conn)
 static uint64_t conn_due(const struct crier_conn *conn)
 {
     const struct crier_config *config = conn->worker->server->config;
+    /* With publishes on their way it is not the peer who stands still. */
+    uint64_t since = conn->waiting ? conn_now(conn).boot_ms : conn->since_ms;
+    uint64_t progress = conn->waiting ? conn_now(conn).boot_ms : conn->progress_ms;
 
     switch ((enum crier_conn_state)conn->state) {
     case CRIER_CONN_READING:
         if (conn->blocked)
             return conn->progress_ms + config->stall_timeout_ms;
-        if (conn_awaits_program(conn))
+        if (conn_awaits(conn))
             return UINT64_MAX;
         if (conn->exchange)
-            return conn->progress_ms + (conn->exchange->streaming_body
-                                            ? config->stream_body_timeout_ms
-                                            : config->body_timeout_ms);
+            return progress + (conn->exchange->streaming_body ? config->stream_body_timeout_ms
+                                                              : config->body_timeout_ms);
         if (conn->first_done && !conn_in_request(conn))
-            return conn->since_ms + config->idle_timeout_ms;
-        return conn->since_ms + config->head_timeout_ms;
+            return since + config->idle_timeout_ms;
+        return since + config->head_timeout_ms;
     case CRIER_CONN_STREAMING:
         return conn_due_streaming(conn);
     case CRIER_CONN_CLOSING:
@@ -403,13 +421,27 @@ void crier_conn_enqueue(struct crier_conn *conn)
         crier_list_push_back(&conn->worker->ready, &conn->ready_node);
 }
 
+/* A batch has many lines, any other request is one publish. When not, it goes on when some of
+ * these are answered (crier_conn_landed). */
+static bool conn_may_publish(struct crier_conn *conn)
+{
+    uint32_t most =
+        conn->exchange && conn->exchange->publishing ? CRIER_CONN_LINES : CRIER_CONN_PIPELINE;
+
+    if (conn->waiting >= most)
+        crier_publishers_flush(conn->worker);
+    return conn->waiting < most && conn->state == CRIER_CONN_READING;
+}
+
 /* May more input be looked at now? When not, someone will come back to it: the socket, the
  * publisher, or the next tick. */
 static bool conn_may_read(struct crier_conn *conn)
 {
     struct crier_worker *worker = conn->worker;
 
-    if (conn->state != CRIER_CONN_READING || conn->close_after || conn_awaits_program(conn))
+    if (conn->state != CRIER_CONN_READING || conn->close_after || conn_awaits(conn))
+        return false;
+    if (!conn_may_publish(conn))
         return false;
     if (conn->out.len - conn->out_at > CRIER_OUT_BYTES) {
         crier_conn_flush(conn);
@@ -426,7 +458,8 @@ static bool conn_may_read(struct crier_conn *conn)
         return false;
     }
     if (conn->exchange && conn->exchange->publishing &&
-        !crier_journal_writable(conn->exchange->outlet->journal)) {
+        (worker->waiting >= CRIER_WORKER_WAITING ||
+         !crier_journal_writable(conn->exchange->outlet->journal))) {
         if (crier_list_empty(&worker->held))
             crier_stat_add(&worker->stats.throttled, 1);
         conn->progress_ms = worker->now.boot_ms; /* it is not the peer who stands still */
@@ -540,8 +573,63 @@ static void conn_end_of_input(struct crier_conn *conn)
     conn->readable = false;
     if (conn->waiting)
         crier_publishers_flush(conn->worker);
-    if (conn->state == CRIER_CONN_READING)
+    if (!conn->waiting && conn->state == CRIER_CONN_READING)
         crier_conn_finish(conn);
+}
+
+/* ---- what was put off ------------------------------------------------------------------- */
+
+/* What its reader found wrong, behind the publishes that are answered now. */
+static void conn_say_refusal(struct crier_conn *conn)
+{
+    enum crier_problem problem = (enum crier_problem)conn->refusal;
+    bool found = conn->reader && crier_http_fault(conn->reader) == problem;
+
+    conn->refusal = CRIER_PROBLEM_NONE;
+    crier_conn_refuse(conn, problem, found ? crier_http_fault_detail(conn->reader) : NULL);
+}
+
+static void conn_go_on_exchange(struct crier_conn *conn)
+{
+    void (*go_on)(struct crier_exchange *) = conn->exchange->go_on;
+
+    conn->exchange->go_on = NULL;
+    conn->exchange->later = false;
+    go_on(conn->exchange);
+    if (conn->state == CRIER_CONN_READING && conn->reader && !conn->exchange &&
+        !crier_http_in_request(conn->reader))
+        crier_http_reset(conn->reader);
+}
+
+/* All that it had published is answered: what waited for that has its turn. */
+static void conn_go_on(struct crier_conn *conn)
+{
+    if (conn->exchange && conn->exchange->publish && !conn->exchange->later)
+        crier_publish_check(conn->exchange);
+    if (conn->waiting || conn->state != CRIER_CONN_READING)
+        return;
+    if (conn->refusal)
+        conn_say_refusal(conn);
+    else if (conn->exchange && conn->exchange->go_on)
+        conn_go_on_exchange(conn);
+    else if (conn->ended)
+        crier_conn_finish(conn);
+    if (conn->state == CRIER_CONN_READING)
+        crier_conn_arm(conn);
+}
+
+void crier_conn_landed(struct crier_conn *conn)
+{
+    if (conn->fd < 0) {
+        if (!conn->waiting)
+            conn_forget(conn);
+        return;
+    }
+    if (!conn->blocked)
+        conn->progress_ms = conn_now(conn).boot_ms; /* it was not the peer who stood still */
+    conn->landed = true;
+    crier_conn_flush(conn);
+    crier_conn_enqueue(conn);
 }
 
 static void conn_linger(struct crier_conn *conn)
@@ -565,6 +653,10 @@ static void conn_linger(struct crier_conn *conn)
 void crier_conn_work(struct crier_conn *conn)
 {
     crier_conn_flush(conn);
+    if (conn->landed) {
+        conn->landed = false;
+        conn_go_on(conn);
+    }
     while (conn_may_read(conn)) {
         ssize_t n;
 

@@ -12,7 +12,8 @@
  *             STREAMING ──(finished)──▶ CLOSING
  *
  * A connection is freed only between the steps of a tick: crier_conn_doom puts it on the
- * worker's list.
+ * worker's list. One with publishes on their way is closed then, and its memory stays until
+ * they are back.
  */
 #ifndef CRIER_SERVER_CONN_H
 #define CRIER_SERVER_CONN_H
@@ -54,16 +55,18 @@ struct crier_conn {
     uint64_t since_ms;    /* when the state (or the request's head) began */
     uint64_t progress_ms; /* when bytes last came (reading) or went (writing) */
     size_t page_bytes;    /* of history in out; counted in the worker's */
-    uint32_t waiting;     /* publishes in a publisher of the worker's */
+    uint32_t waiting;     /* publishes that are gathered or with the journal */
     uint32_t tick_bytes;  /* read in the worker's tick `tick` */
     uint32_t tick;
     struct crier_limit_ticket ticket;
     struct crier_visitor visitor;
     uint16_t peer_port;
-    int fd;
-    uint8_t state;    /* enum crier_conn_state */
-    uint8_t end;      /* enum crier_conn_end, once it is doomed */
-    uint8_t over;     /* CRIER_LIMIT_...: it is only here to be told so */
+    uint16_t publishes_to; /* waiting: the outlet's index */
+    int fd;                /* -1: closed; it only stays for publishes that are on their way */
+    uint8_t state;         /* enum crier_conn_state */
+    uint8_t end;           /* enum crier_conn_end, once it is doomed */
+    uint8_t over;          /* CRIER_LIMIT_...: it is only here to be told so */
+    uint8_t refusal;  /* enum crier_problem: what its reader found, to be said in its turn */
     bool readable;    /* the socket may have bytes (edge-triggered: until EAGAIN) */
     bool ended;       /* the peer sends no more */
     bool blocked;     /* the socket took less than it was given */
@@ -72,6 +75,7 @@ struct crier_conn {
     bool stopped;     /* parsing was paused: the reader may have more without further input */
     bool leaving;     /* the peer ended its side, or all (RDHUP, HUP): a stream ends then */
     bool dirty;       /* input was left unread when it was closed: linger */
+    bool landed;      /* publishes came back: what waited for them may go on */
 };
 
 void crier_conn_open(struct crier_worker *,
@@ -96,5 +100,7 @@ void crier_conn_streaming(
 void crier_conn_finish(struct crier_conn *);  /* all was written: close when it is sent */
 void crier_conn_arm(struct crier_conn *);     /* sets the timer for the state it is in */
 void crier_conn_enqueue(struct crier_conn *); /* to be worked on in the next tick */
+/* Some of its publishes came back and are answered. Frees one that was kept for them only. */
+void crier_conn_landed(struct crier_conn *);
 
 #endif

@@ -7,14 +7,17 @@
  * `text`, whose room is reserved at the beginning, so that slices of it stay good: a publish is
  * answered when its event is in the journal, and by then the reader has forgotten the request.
  *
- * Answers go into the connection's `out`, in the order of the requests: what was published
- * before on this connection, and is not appended yet, is appended first.
+ * Answers go into the connection's `out`, in the order of the requests. What was published
+ * before on this connection, and is not appended yet, is appended first; and when the journal
+ * takes its time with that, the answer is put off. Only publishes are answered while others
+ * wait: by the publisher, in their order.
  */
 #include "server/exchange.h"
 #include "http/response.h"
 #include "http/target.h"
 #include "server/request.h"
 #include <stdio.h>
+#include <string.h>
 
 /* ---- life ------------------------------------------------------------------------------- */
 
@@ -64,6 +67,7 @@ void crier_exchange_free(struct crier_exchange *ex)
     if (ex->call)
         crier_request_free(ex->call);
     crier_buf_deinit(&ex->text);
+    crier_mem_free(mem, ex->put_off);
     crier_mem_free(mem, ex);
 }
 
@@ -144,22 +148,84 @@ int crier_exchange_number(struct crier_exchange *ex,
     return -EINVAL;
 }
 
-/* ---- answering -------------------------------------------------------------------------- */
+/* ---- its turn --------------------------------------------------------------------------- */
 
-/* What was published before on this connection is answered before. */
-static void flush_earlier(struct crier_exchange *ex)
+/* Is something on its way that was published on this connection before? While publishes are
+ * being answered, it is the turn of the one that is. */
+static bool must_wait(struct crier_conn *conn)
 {
-    if (ex->conn->waiting && !ex->conn->worker->flushing)
-        crier_publishers_flush(ex->conn->worker);
+    if (conn->waiting && !conn->worker->flushing)
+        crier_publishers_flush(conn->worker);
+    return conn->waiting && !conn->worker->flushing;
 }
+
+static void wait_for_turn(struct crier_exchange *ex, void (*fn)(struct crier_exchange *))
+{
+    ex->later = true;
+    ex->go_on = fn;
+    crier_conn_arm(ex->conn);
+}
+
+void crier_exchange_when_landed(struct crier_exchange *ex, void (*fn)(struct crier_exchange *))
+{
+    if (must_wait(ex->conn))
+        wait_for_turn(ex, fn);
+    else
+        fn(ex);
+}
+
+struct crier_put_off {
+    struct crier_answer answer; /* its texts follow this struct */
+};
+
+static void answer_put_off(struct crier_exchange *ex)
+{
+    struct crier_put_off *put_off = ex->put_off;
+    const struct crier_mem *mem = ex->conn->worker->server->mem;
+
+    ex->put_off = NULL;
+    crier_exchange_answer(ex, &put_off->answer);
+    crier_mem_free(mem, put_off);
+}
+
+static struct crier_slice put_text(char **at, struct crier_slice text)
+{
+    struct crier_slice copy = {*at, text.len};
+
+    if (text.len)
+        memcpy(*at, text.data, text.len);
+    *at += text.len;
+    return copy;
+}
+
+static void put_off(struct crier_exchange *ex, const struct crier_answer *answer)
+{
+    struct crier_put_off *copy = crier_mem_alloc(ex->conn->worker->server->mem,
+                                                 sizeof(*copy) + answer->type.len +
+                                                     answer->body.len + answer->headers.len);
+    char *at;
+
+    if (!copy) {
+        crier_conn_doom(ex->conn, CRIER_END_MEMORY);
+        return;
+    }
+    at = (char *)(copy + 1);
+    copy->answer = *answer;
+    copy->answer.type = put_text(&at, answer->type);
+    copy->answer.body = put_text(&at, answer->body);
+    copy->answer.headers = put_text(&at, answer->headers);
+    ex->put_off = copy;
+    wait_for_turn(ex, answer_put_off);
+}
+
+/* ---- answering -------------------------------------------------------------------------- */
 
 void crier_exchange_head(struct crier_exchange *ex, unsigned status)
 {
     struct crier_buf *out = &ex->conn->out;
 
-    flush_earlier(ex);
-    if (!ex->body_done || ex->conn->ended)
-        ex->close = true;
+    if (!ex->body_done || (ex->conn->ended && !ex->conn->waiting))
+        ex->close = true; /* it is the last answer */
     crier_http_start_head(out, status, ex->conn->worker->now.wall_ms);
     if (ex->close)
         crier_http_header(out, CRIER_SLICE("Connection"), CRIER_SLICE("close"));
@@ -207,6 +273,10 @@ void crier_exchange_answer(struct crier_exchange *ex, const struct crier_answer 
 {
     struct crier_buf *out = &ex->conn->out;
 
+    if (must_wait(ex->conn)) {
+        put_off(ex, answer);
+        return;
+    }
     crier_exchange_head(ex, answer->status);
     crier_buf_append(out, answer->headers);
     if (answer->type.len) {
@@ -292,8 +362,10 @@ void crier_conn_refuse(struct crier_conn *conn, enum crier_problem problem, cons
 
     if (conn->state != CRIER_CONN_READING)
         return;
-    if (conn->waiting)
-        crier_publishers_flush(conn->worker);
+    if (must_wait(conn)) {
+        conn->refusal = (uint8_t)problem; /* and nothing is read until then */
+        return;
+    }
     crier_conn_log_refusal(conn, problem, &conn->visitor.peer);
     crier_buf_init(&body, conn->worker->server->mem);
     crier_problem_json(&body, problem, crier_slice_of(detail), CRIER_SLICE(""));
@@ -313,7 +385,6 @@ void crier_conn_refuse(struct crier_conn *conn, enum crier_problem problem, cons
 
 void crier_exchange_continue(struct crier_exchange *ex)
 {
-    flush_earlier(ex);
     crier_buf_append(&ex->conn->out, CRIER_SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
     crier_conn_flush(ex->conn);
 }

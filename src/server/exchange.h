@@ -45,12 +45,16 @@ struct crier_exchange {
     bool bad_path;                    /* it could not be decoded */
     bool has_nul;                     /* decoded, it has a NUL in it */
     bool known;                       /* the path is there for another method */
-    bool later;                       /* a program will answer it when it likes */
+    bool later;                       /* it waits: nothing is read on its connection */
     bool publishing;                  /* counted in server->publishing */
     bool streaming_body;              /* an open-ended publish: pauses are long */
     size_t discarded;                 /* body bytes of a request that has none to speak of */
     struct crier_publishing *publish; /* publish.c */
     void (*free_publish)(struct crier_exchange *);
+    /* `later` because of what its connection has published, and is not answered yet: then it
+     * goes on here. NULL: it waits for something else (a program, or the journal: `ask`). */
+    void (*go_on)(struct crier_exchange *);
+    struct crier_put_off *put_off; /* an answer whose turn has not come */
 };
 
 int crier_exchange_new(struct crier_conn *,
@@ -85,6 +89,12 @@ int crier_exchange_number(struct crier_exchange *,
  * room. */
 struct crier_slice crier_exchange_keep(struct crier_exchange *, struct crier_slice);
 
+/* ---- its turn --------------------------------------------------------------------------- */
+
+/* Calls fn when everything that was published on the connection before is answered: at once, or
+ * later; until then nothing is read on it. */
+void crier_exchange_when_landed(struct crier_exchange *, void (*fn)(struct crier_exchange *));
+
 /* ---- answers: one for each exchange; a HEAD gets the head alone ------------------------- */
 
 struct crier_answer {
@@ -94,6 +104,7 @@ struct crier_answer {
     struct crier_slice headers; /* further header lines, each with CRLF */
     bool own_cache_control;     /* there is one among these */
 };
+/* In its turn: after the answers to what the connection published before. */
 void crier_exchange_answer(struct crier_exchange *, const struct crier_answer *);
 /* A problem document. detail empty: its own. extra: further members. headers: further header
  * lines (none, and a 503: Retry-After). */
@@ -110,7 +121,7 @@ static inline void crier_exchange_refuse_for(struct crier_exchange *ex,
                           CRIER_SLICE(""));
 }
 /* Starts a head in conn->out with all that every answer has: status, Date, CORS, Vary,
- * Connection: close. Whoever uses it says when all is written. */
+ * Connection: close. Whoever uses it says when all is written, and knows that it is its turn. */
 void crier_exchange_head(struct crier_exchange *, unsigned status);
 void crier_exchange_answered(struct crier_exchange *);
 /* 100 Continue, in its turn. */

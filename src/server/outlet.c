@@ -108,7 +108,8 @@ static int outlet_new(struct crier_worker *worker,
     outlet->now = crier_hub_now(channel->hub);
     outlet->journal = channel->hub->journal;
     crier_list_init(&outlet->joining);
-    crier_publisher_init(&outlet->publisher, mem);
+    outlet->index = worker->outlet_count++;
+    crier_publisher_init(&outlet->publisher);
     crier_list_push_back(&worker->outlets, &outlet->node);
     r = outlet_init(outlet);
     if (r < 0) {
@@ -136,11 +137,12 @@ int crier_outlet_of(struct crier_worker *worker,
 
 void crier_outlet_free(struct crier_outlet *outlet)
 {
+    crier_publisher_await(outlet);
     crier_list_remove(&outlet->node);
     crier_fanout_free(outlet->fanout);
     if (outlet->cursor.journal)
         crier_journal_detach(&outlet->cursor);
-    crier_publisher_deinit(&outlet->publisher);
+    crier_publisher_deinit(outlet);
     crier_mem_free(outlet->worker->server->mem, outlet);
 }
 

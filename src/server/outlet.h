@@ -32,6 +32,7 @@ struct crier_channel {
 struct crier_outlet {
     struct crier_list node; /* in the worker's outlets */
     struct crier_worker *worker;
+    uint16_t index; /* among the worker's */
     struct crier_channel *channel;
     struct crier_journal *journal; /* the channel's hub's */
     struct crier_cursor cursor;

@@ -4,11 +4,11 @@
  * event stream, published while it is read). DELETE.
  *
  * A single publish is gathered (publisher.h) when its body is complete and answered once it is
- * in the journal; meanwhile the connection may read on. A batch stands still at its end until
- * all of it is in.
+ * in the journal; meanwhile the connection may read on. A batch is read on while what it has
+ * published is on its way, and waits at its end (`over`) until all of that is in.
  *
  * The first bad line of a batch ends it: what came before is published, what comes after is
- * not, and the answer says both.
+ * not, and the answer says both. So does the first line that could not be appended.
  */
 #include "server/publish.h"
 #include "base/utf8.h"
@@ -19,9 +19,13 @@
 
 struct crier_publishing {
     bool is_batch;
-    bool failed; /* an append of this batch failed: `problem` */
-    enum crier_problem problem;
-    struct crier_slice topic; /* the path's; in the exchange's text, as the next two */
+    _Atomic bool cancelled; /* the journal's: a draft of this batch has failed */
+    bool failed;            /* an append of this batch failed: `problem` */
+    bool over; /* nothing more is read: it is answered when nothing of it is on its way */
+    enum crier_problem problem; /* NONE: there is none */
+    const char *detail;         /* of it; NULL: its own */
+    uint64_t line;              /* that is to blame; 0: none is */
+    struct crier_slice topic;   /* the path's; in the exchange's text, as the next two */
     struct crier_slice type, key;
     uint64_t ttl_ms;
     bool has_retry;
@@ -177,6 +181,11 @@ bool crier_publish_names_topics(const struct crier_http_request *request)
     return batch_kind(request) == CRIER_BATCH_NDJSON;
 }
 
+bool crier_publish_is_batch(const struct crier_http_request *request)
+{
+    return batch_kind(request) != 0;
+}
+
 /* 0: it may go on. Otherwise it has been refused. */
 static int check_request(struct crier_exchange *ex, int kind)
 {
@@ -327,26 +336,52 @@ static void answer_batch(struct crier_exchange *ex)
     crier_buf_deinit(&body);
 }
 
-/* line 0: no line is to blame. */
-static void refuse_batch(struct crier_exchange *ex,
-                         enum crier_problem problem,
-                         const char *detail,
-                         uint64_t line)
+static void refuse_batch(struct crier_exchange *ex)
 {
+    const struct crier_publishing *p = ex->publish;
     struct crier_buf extra;
 
-    if (ex->conn->waiting)
-        crier_publishers_flush(ex->conn->worker); /* so that the counts are true */
     crier_buf_init(&extra, ex->conn->worker->server->mem);
-    write_counts(&extra, ex->publish);
-    if (line)
-        crier_buf_printf(&extra, ",\"line\":%llu", (unsigned long long)line);
-    if (ex->publish->batch.incomplete)
+    write_counts(&extra, p);
+    if (p->line)
+        crier_buf_printf(&extra, ",\"line\":%llu", (unsigned long long)p->line);
+    if (p->batch.incomplete)
         crier_buf_append(&extra, CRIER_SLICE(",\"incomplete\":true"));
-    crier_exchange_refuse(ex, problem, crier_slice_of(detail), crier_buf_slice(&extra),
+    crier_exchange_refuse(ex, p->problem, crier_slice_of(p->detail), crier_buf_slice(&extra),
                           CRIER_SLICE(""));
     crier_buf_deinit(&extra);
 }
+
+/* Nothing of it is on its way any more: the counts are true. */
+static void answer_over(struct crier_exchange *ex)
+{
+    if (ex->publish->problem)
+        refuse_batch(ex);
+    else
+        answer_batch(ex);
+}
+
+/* The batch is over, for this reason unless one before it has failed it. line 0: no line is to
+ * blame. Answers, and frees the exchange, now or later. */
+static void end_batch(struct crier_exchange *ex,
+                      enum crier_problem problem,
+                      const char *detail,
+                      uint64_t line)
+{
+    struct crier_publishing *p = ex->publish;
+
+    if (p->over)
+        return;
+    p->over = true;
+    if (!p->failed) {
+        p->problem = problem;
+        p->detail = detail;
+        p->line = line;
+    }
+    crier_exchange_when_landed(ex, answer_over);
+}
+
+/* ---- what the journal says -------------------------------------------------------------- */
 
 static enum crier_problem problem_of(int result)
 {
@@ -355,10 +390,24 @@ static enum crier_problem problem_of(int result)
         return CRIER_PROBLEM_TOO_LARGE;
     case CRIER_APPEND_FULL:
     case -ENOMEM: /* history has no memory for it now: that is full, and it may pass */
+    case -ENOSPC:
         return CRIER_PROBLEM_JOURNAL_FULL;
+    case CRIER_APPEND_UNKNOWN:
+        return CRIER_PROBLEM_OUTCOME_UNKNOWN;
+    case -EIO:
+        return CRIER_PROBLEM_JOURNAL_FAILED;
     default:
         return CRIER_PROBLEM_INTERNAL;
     }
+}
+
+/* NULL: the problem's own says it. */
+static const char *detail_of(int result)
+{
+    if (result == -ENOSPC)
+        return "The event was not published: the disk is full. Publishing goes on by itself as "
+               "soon as there is room; try again after the time in Retry-After.";
+    return NULL;
 }
 
 static void batch_done(struct crier_publishing *p, const struct crier_draft *draft)
@@ -373,28 +422,67 @@ static void batch_done(struct crier_publishing *p, const struct crier_draft *dra
         p->duplicates++;
         break;
     default:
-        if (!p->failed) /* those after it were not tried */
+        if (!p->failed) { /* those after it were not tried */
             p->problem = problem_of(draft->result);
+            p->detail = detail_of(draft->result);
+            p->line = 0;
+        }
         p->failed = true;
         break;
     }
 }
 
+static void refuse_forget(struct crier_exchange *ex, int result)
+{
+    enum crier_problem problem = problem_of(result);
+
+    if (problem == CRIER_PROBLEM_JOURNAL_FULL)
+        refuse(ex, problem,
+               result == -ENOSPC
+                   ? "The topic's history was not forgotten: the disk is full. Try again later."
+                   : "The topic's history was not forgotten: the journal cannot take that now. "
+                     "Try again after the time in Retry-After.");
+    else if (problem == CRIER_PROBLEM_JOURNAL_FAILED)
+        refuse(ex, problem,
+               "The topic's history was not forgotten: the journal's disk has failed. The "
+               "operator should look at the disk and restart the hub.");
+    else if (problem == CRIER_PROBLEM_OUTCOME_UNKNOWN)
+        refuse(ex, problem,
+               "It is not known whether the topic's history was forgotten. Send the request "
+               "again.");
+    else
+        refuse(ex, problem, NULL);
+}
+
 void crier_publish_done(struct crier_exchange *ex, const struct crier_draft *draft)
 {
-    if (ex->publish->is_batch) {
+    if (ex->publish && ex->publish->is_batch)
         batch_done(ex->publish, draft);
-        return;
-    }
-    if (draft->result == 0 || draft->result == CRIER_APPEND_DUPLICATE)
+    else if (ex->conn->state == CRIER_CONN_DOOMED)
+        crier_exchange_free(ex); /* nobody is there to be answered */
+    else if (draft->forget && draft->result == 0)
+        crier_exchange_answer(ex, &(struct crier_answer){.status = 204});
+    else if (draft->forget)
+        refuse_forget(ex, draft->result);
+    else if (draft->result == 0 || draft->result == CRIER_APPEND_DUPLICATE)
         answer_single(ex, draft);
     else
-        refuse(ex, problem_of(draft->result), NULL);
+        refuse(ex, problem_of(draft->result), detail_of(draft->result));
+}
+
+_Atomic bool *crier_publish_flag(const struct crier_exchange *ex)
+{
+    return ex->publish ? &ex->publish->cancelled : NULL;
+}
+
+bool crier_publish_failed(const struct crier_exchange *ex)
+{
+    return ex->publish && ex->publish->failed;
 }
 
 /* ---- the body --------------------------------------------------------------------------- */
 
-/* Publishes what is complete. -EINVAL: the exchange has been refused (and may be gone). */
+/* Publishes what is complete. -EINVAL: the batch is over (and the exchange may be gone). */
 static int pump_batch(struct crier_exchange *ex)
 {
     struct crier_publishing *p = ex->publish;
@@ -412,21 +500,21 @@ static int pump_batch(struct crier_exchange *ex)
         const char *fault = crier_topic_fault(publish.topic);
 
         if (fault) {
-            refuse_batch(ex, CRIER_PROBLEM_BAD_TOPIC, fault, pub.line);
+            end_batch(ex, CRIER_PROBLEM_BAD_TOPIC, fault, pub.line);
             return -EINVAL;
         }
         r = crier_publisher_add(ex->outlet, ex, &publish);
         if (r < 0) {
-            refuse_batch(ex, problem_of(r), NULL, pub.line);
+            end_batch(ex, problem_of(r), NULL, pub.line);
             return -EINVAL;
         }
     }
     if (p->failed) {
-        refuse_batch(ex, p->problem, NULL, 0);
+        end_batch(ex, p->problem, p->detail, 0);
         return -EINVAL;
     }
     if (r < 0) {
-        refuse_batch(ex, p->batch.fault, p->batch.fault_detail, p->batch.fault_line);
+        end_batch(ex, p->batch.fault, p->batch.fault_detail, p->batch.fault_line);
         return -EINVAL;
     }
     return 0;
@@ -437,6 +525,8 @@ void crier_publish_body(struct crier_exchange *ex, struct crier_slice bytes)
     struct crier_publishing *p = ex->publish;
 
     if (p->is_batch) {
+        if (p->over)
+            return;
         crier_batch_feed(&p->batch, bytes);
         (void)pump_batch(ex);
         return;
@@ -450,10 +540,18 @@ void crier_publish_body(struct crier_exchange *ex, struct crier_slice bytes)
         refuse(ex, CRIER_PROBLEM_INTERNAL, NULL);
 }
 
+/* It is answered when it is in the journal; meanwhile the next request may be read. */
+static void let_go(struct crier_exchange *ex)
+{
+    ex->conn->exchange = NULL;
+    ex->request = NULL;
+    if (ex->close)
+        ex->conn->close_after = true;
+}
+
 static void end_single(struct crier_exchange *ex)
 {
     struct crier_publishing *p = ex->publish;
-    struct crier_conn *conn = ex->conn;
     struct crier_publish publish = {.topic = p->topic,
                                     .type = p->type,
                                     .key = p->key,
@@ -474,12 +572,8 @@ static void end_single(struct crier_exchange *ex)
         refuse(ex, problem_of(r), NULL);
         return;
     }
-    /* It is answered by the flush; meanwhile the next request may be read. */
     crier_buf_deinit(&p->body);
-    conn->exchange = NULL;
-    ex->request = NULL;
-    if (ex->close)
-        conn->close_after = true;
+    let_go(ex);
 }
 
 void crier_publish_end(struct crier_exchange *ex)
@@ -490,14 +584,11 @@ void crier_publish_end(struct crier_exchange *ex)
         end_single(ex);
         return;
     }
-    crier_batch_end(&p->batch);
-    if (pump_batch(ex) < 0)
+    if (p->over)
         return;
-    crier_publisher_flush(ex->outlet);
-    if (p->failed)
-        refuse_batch(ex, p->problem, NULL, 0);
-    else
-        answer_batch(ex);
+    crier_batch_end(&p->batch);
+    if (pump_batch(ex) == 0)
+        end_batch(ex, CRIER_PROBLEM_NONE, NULL, 0);
 }
 
 void crier_publish_abort(struct crier_exchange *ex,
@@ -505,18 +596,24 @@ void crier_publish_abort(struct crier_exchange *ex,
                          const char *detail)
 {
     if (ex->publish->is_batch)
-        refuse_batch(ex, problem, detail, 0);
+        end_batch(ex, problem, detail, 0);
     else
         refuse(ex, problem, detail);
 }
 
+void crier_publish_check(struct crier_exchange *ex)
+{
+    if (ex->publish->failed)
+        end_batch(ex, ex->publish->problem, ex->publish->detail, 0);
+}
+
 void crier_publish_drain(struct crier_exchange *ex)
 {
-    if (!ex->streaming_body || !ex->publish)
+    if (!ex->streaming_body || !ex->publish || ex->publish->over)
         return;
     crier_batch_end(&ex->publish->batch); /* a half block is dropped, and told */
     if (pump_batch(ex) == 0)
-        refuse_batch(ex, CRIER_PROBLEM_DRAINING, NULL, 0);
+        end_batch(ex, CRIER_PROBLEM_DRAINING, NULL, 0);
 }
 
 void crier_forget(struct crier_exchange *ex)
@@ -532,7 +629,8 @@ void crier_forget(struct crier_exchange *ex)
         refuse(ex, CRIER_PROBLEM_BAD_TOPIC, fault);
         return;
     }
-    crier_publisher_flush(ex->outlet); /* what was published before is forgotten too */
-    crier_journal_forget(ex->outlet->journal, ex->rest, ex->outlet->now);
-    crier_exchange_answer(ex, &(struct crier_answer){.status = 204});
+    if (crier_publisher_forget(ex->outlet, ex, ex->rest) < 0)
+        refuse(ex, CRIER_PROBLEM_INTERNAL, NULL);
+    else
+        let_go(ex);
 }

@@ -515,22 +515,26 @@ static bool admit(struct crier_exchange *ex)
     return false;
 }
 
-void crier_route_begin(struct crier_conn *conn, const struct crier_http_request *request)
+/* May it begin while publishes of its connection are on their way? Another one to the same hub
+ * may: answers come in the order in which the journal takes them. All else sees what was
+ * published before, and is answered after it. */
+static bool joins_publishes(const struct crier_exchange *ex)
 {
-    struct crier_exchange *ex;
+    bool publish = ex->method == CRIER_METHOD_POST || ex->method == CRIER_METHOD_PUT;
 
-    if (crier_exchange_new(conn, request, &ex) < 0) {
-        crier_conn_refuse(conn, CRIER_PROBLEM_INTERNAL, NULL);
-        return;
-    }
-    conn->exchange = ex;
-    conn->progress_ms = conn->worker->now.boot_ms;
-    if (find_route(ex) < 0) {
-        crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
-        return;
-    }
+    if (!ex->outlet || ex->outlet->index != ex->conn->publishes_to || is_handled(ex) ||
+        (ex->route != CRIER_ROUTE_EVENTS && ex->route != CRIER_ROUTE_TOPIC))
+        return false;
+    return (publish && !crier_publish_is_batch(ex->request) && !ex->request->expect_continue) ||
+           ex->method == CRIER_METHOD_DELETE;
+}
+
+static void begin(struct crier_exchange *ex)
+{
+    const struct crier_http_request *request = ex->request;
+
     if (request->method == CRIER_METHOD_OTHER &&
-        !crier_sites_take(&conn->worker->server->sites, request->method_name)) {
+        !crier_sites_take(&ex->conn->worker->server->sites, request->method_name)) {
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_NOT_IMPLEMENTED, NULL);
         return;
     }
@@ -542,6 +546,24 @@ void crier_route_begin(struct crier_conn *conn, const struct crier_http_request 
         crier_publish_begin(ex);
     else if (request->expect_continue && request->has_body)
         crier_exchange_continue(ex);
+}
+
+void crier_route_begin(struct crier_conn *conn, const struct crier_http_request *request)
+{
+    struct crier_exchange *ex;
+
+    if (crier_exchange_new(conn, request, &ex) < 0) {
+        crier_conn_refuse(conn, CRIER_PROBLEM_INTERNAL, NULL);
+        return;
+    }
+    conn->exchange = ex;
+    conn->progress_ms = conn->worker->now.boot_ms;
+    if (find_route(ex) < 0)
+        crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
+    else if (joins_publishes(ex))
+        begin(ex);
+    else
+        crier_exchange_when_landed(ex, begin);
 }
 
 void crier_route_abort(struct crier_exchange *ex,

@@ -38,7 +38,8 @@
     X(throttled)       /* a publisher was not read for a while: workers were behind */         \
     X(windows_dropped) /* streams behind were sent back to history */                          \
     X(pins_refused)    /* the rest of a cut event was too much to keep: it is read again */    \
-    X(pages_cut)       /* history pages that ended at --max-page-size */
+    X(pages_cut)       /* history pages that ended at --max-page-size */                       \
+    X(unreadable)      /* closed: history on disk could not be read */
 
 /* Now. */
 #define CRIER_GAUGES(X)                                                                        \
@@ -46,6 +47,7 @@
     X(streams)                                                                                 \
     X(behind)                                                                                  \
     X(lagging)                                                                                 \
+    X(waiting) /* of those lagging: for the disk */                                            \
     X(feeds)                                                                                   \
     X(window_bytes)                                                                            \
     X(pinned_bytes)
@@ -56,6 +58,8 @@ struct crier_worker_stats {
     CRIER_GAUGES(CRIER_STAT)
 #undef CRIER_STAT
     _Atomic uint64_t refused[CRIER_PROBLEM_COUNT];
+    _Atomic uint64_t
+        farthest; /* events that the stream that lags most is behind; once a second */
 };
 
 static inline void crier_stat_add(_Atomic uint64_t *stat, uint64_t n)

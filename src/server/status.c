@@ -18,6 +18,22 @@ static void answer_json(struct crier_exchange *ex, unsigned status, struct crier
                                                      .body = crier_buf_slice(body)});
 }
 
+/* A hub that cannot write still serves all who follow: it is not to be taken out of service. */
+static struct crier_slice health(const struct crier_exchange *ex, bool draining)
+{
+    if (draining)
+        return CRIER_SLICE("{\"status\":\"draining\"}");
+    switch (crier_journal_state(ex->outlet->journal)) {
+    case CRIER_JOURNAL_FULL:
+        return CRIER_SLICE("{\"status\":\"degraded\",\"reason\":\"journal-full\"}");
+    case CRIER_JOURNAL_FAILED:
+        return CRIER_SLICE("{\"status\":\"degraded\",\"reason\":\"journal-failed\"}");
+    case CRIER_JOURNAL_OK:
+        break;
+    }
+    return CRIER_SLICE("{\"status\":\"ok\"}");
+}
+
 void crier_status_health(struct crier_exchange *ex)
 {
     bool draining =
@@ -25,8 +41,7 @@ void crier_status_health(struct crier_exchange *ex)
     struct crier_buf body;
 
     crier_buf_init(&body, ex->conn->worker->server->mem);
-    crier_buf_append(&body, draining ? CRIER_SLICE("{\"status\":\"draining\"}")
-                                     : CRIER_SLICE("{\"status\":\"ok\"}"));
+    crier_buf_append(&body, health(ex, draining));
     answer_json(ex, draining ? 503 : 200, &body);
     crier_buf_deinit(&body);
 }
@@ -230,6 +245,18 @@ static uint64_t sum(const struct crier_server *server, size_t offset)
     return total;
 }
 
+static uint64_t farthest(const struct crier_server *server)
+{
+    uint64_t most = 0;
+
+    for (size_t i = 0; i < server->worker_count; i++) {
+        uint64_t one =
+            atomic_load_explicit(&server->workers[i].stats.farthest, memory_order_relaxed);
+        most = one > most ? one : most;
+    }
+    return most;
+}
+
 static void write_workers(struct crier_buf *body, struct crier_server *server)
 {
 #define STAT(name)                                                                             \
@@ -237,6 +264,7 @@ static void write_workers(struct crier_buf *body, struct crier_server *server)
     CRIER_GAUGES(STAT)
     CRIER_COUNTERS(STAT)
 #undef STAT
+    write_number(body, "farthest_events", farthest(server));
     crier_buf_append(body, CRIER_SLICE(",\"refused\":{"));
     for (unsigned i = 1; i < CRIER_PROBLEM_COUNT; i++) {
         uint64_t n = sum(server, offsetof(struct crier_worker_stats, refused) +
@@ -250,6 +278,39 @@ static void write_workers(struct crier_buf *body, struct crier_server *server)
                              CRIER_SLICE_ARG(slug), (unsigned long long)n);
         }
     }
+    crier_buf_byte(body, '}');
+}
+
+static const char *state_name(enum crier_journal_state state)
+{
+    return state == CRIER_JOURNAL_FULL     ? "full"
+           : state == CRIER_JOURNAL_FAILED ? "failed"
+                                           : "ok";
+}
+
+static void
+write_disk(struct crier_buf *body, const struct crier_disk_stats *d, enum crier_journal_state s)
+{
+    crier_buf_append(body, CRIER_SLICE(",\"disk\":{"));
+    crier_buf_printf(body, "\"state\":\"%s\"", state_name(s));
+    write_number(body, "file_bytes", d->file_bytes);
+    write_number(body, "free_bytes", d->free_bytes);
+    write_number(body, "memory_events", d->window_events);
+    write_number(body, "memory_bytes", d->window_bytes);
+    write_number(body, "pending_bytes", d->pending_bytes);
+    write_number(body, "commits", d->commits);
+    write_number(body, "committed", d->committed);
+    write_number(body, "largest_commit", d->largest_commit);
+    write_number(body, "commit_us", d->commit_us);
+    write_number(body, "slowest_commit_us", d->slowest_commit_us);
+    write_number(body, "last_commit_us", d->last_commit_us);
+    write_number(body, "refused_full", d->refused_full);
+    write_number(body, "refused_failed", d->refused_failed);
+    write_number(body, "outcome_unknown", d->unknown);
+    write_number(body, "reads", d->reads);
+    write_number(body, "shared_reads", d->shared_reads);
+    write_number(body, "read_waits", d->read_waits);
+    write_number(body, "replay_bytes", d->replay_bytes);
     crier_buf_byte(body, '}');
 }
 
@@ -281,6 +342,8 @@ static void write_history(struct crier_buf *body, struct crier_channel *channel)
     write_number(body, "floors_dropped", s.floors_dropped);
     crier_exchange_id_member(body, "first", s.events ? &s.first : NULL);
     crier_exchange_id_member(body, "last", s.events ? &s.last : NULL);
+    if (s.disk.durable)
+        write_disk(body, &s.disk, crier_journal_state(channel->hub->journal));
     crier_buf_byte(body, '}');
 }
 
@@ -302,6 +365,9 @@ static void write_size_limits(struct crier_buf *body,
     write_number(body, "unread_bytes", j->unread_bytes);
     write_number(body, "keys", j->max_keys);
     write_number(body, "floors", j->max_floors);
+    write_number(body, "memory_bytes", j->window_bytes);
+    write_number(body, "replay_bytes", j->replay_bytes);
+    write_number(body, "pending_bytes", j->pending_bytes);
     write_number(body, "window_bytes", c->fanout.window_bytes);
     write_number(body, "windows_bytes", c->fanout.windows_bytes);
     write_number(body, "pin_bytes", c->fanout.pin_bytes);

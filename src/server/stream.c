@@ -119,8 +119,6 @@ void crier_stream_begin(struct crier_exchange *ex,
         return;
     }
     s->heartbeat_ms = heartbeat_ms;
-    if (conn->waiting)
-        crier_publishers_flush(conn->worker); /* their answers come first */
     conn->exchange = NULL;
     ex->request = NULL;
     crier_conn_streaming(conn);

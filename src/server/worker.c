@@ -57,6 +57,11 @@ void crier_worker_wake(struct crier_worker *worker)
     crier_wake_signal(&worker->wake);
 }
 
+static void wake_for_news(void *ctx)
+{
+    crier_worker_wake(ctx);
+}
+
 /* ---- making it -------------------------------------------------------------------------- */
 
 static int listener_fd(const struct crier_worker *worker, const struct crier_listener *l)
@@ -138,6 +143,10 @@ int crier_worker_init(struct crier_worker *worker,
 {
     int r;
 
+    r = crier_bell_init(&worker->bell, wake_for_news, worker);
+    if (r < 0)
+        return r;
+    worker->bell_ready = true;
     worker->index = index;
     worker->rng.state = seed;
     worker->now = crier_server_now(server);
@@ -185,6 +194,9 @@ void crier_worker_deinit(struct crier_worker *worker)
     crier_mail_deinit(&worker->mail);
     if (!worker->conns.next)
         return;
+    if (worker->bell_ready)
+        crier_bell_deinit(&worker->bell);
+    worker->bell_ready = false;
     crier_agenda_deinit(&worker->agenda);
     crier_wake_deinit(&worker->wake);
     worker->input = crier_mem_free(worker->server->mem, worker->input);
@@ -292,6 +304,7 @@ serve(struct crier_worker *worker, const struct crier_ready_event *events, int c
     for (int i = 0; i < count; i++)
         see(worker, &events[i]);
     read_mail(worker);
+    crier_bell_answer(&worker->bell);
 
     /* Those who were paused; who pauses again stands in the list for the next tick. */
     crier_list_init(&ready);
@@ -329,11 +342,16 @@ static bool fan_out(struct crier_worker *worker)
 /* Retention by age; the first worker that comes does it for all. */
 static void age_hubs(struct crier_worker *worker)
 {
+    uint64_t farthest = 0;
+
     crier_list_for_each (node, &worker->outlets) {
         struct crier_outlet *outlet = CRIER_CONTAINER(node, struct crier_outlet, node);
+        uint64_t behind = crier_fanout_farthest(outlet->fanout);
 
         crier_hub_age(outlet->channel->hub, outlet->now);
+        farthest = behind > farthest ? behind : farthest;
     }
+    crier_stat_set(&worker->stats.farthest, farthest);
 }
 
 static void set_aging(struct crier_worker *worker)
@@ -373,6 +391,8 @@ static void publish_stats(struct crier_worker *worker)
         all.sends += f.sends;
         all.behind += f.behind;
         all.lagging += f.lagging;
+        all.waiting += f.waiting;
+        all.unreadable += f.unreadable;
         all.feeds += f.feeds;
         all.window_bytes += f.window_bytes;
         all.pinned_bytes += f.pinned_bytes;
@@ -385,6 +405,8 @@ static void publish_stats(struct crier_worker *worker)
     crier_stat_set(&stats->sends, all.sends);
     crier_stat_set(&stats->behind, all.behind);
     crier_stat_set(&stats->lagging, all.lagging);
+    crier_stat_set(&stats->waiting, all.waiting);
+    crier_stat_set(&stats->unreadable, all.unreadable);
     crier_stat_set(&stats->feeds, all.feeds);
     crier_stat_set(&stats->window_bytes, all.window_bytes);
     crier_stat_set(&stats->pinned_bytes, all.pinned_bytes);

@@ -22,6 +22,7 @@ struct crier_worker {
     struct crier_server *server;
     unsigned index;
     pthread_t thread;
+    bool bell_ready;   /* it was made */
     bool running;      /* a thread of its own was started */
     _Atomic bool idle; /* it drains, and nothing holds it */
     struct crier_poller poller;
@@ -30,18 +31,20 @@ struct crier_worker {
     struct crier_agenda agenda; /* the timers of private streams */
     struct crier_mail mail;     /* what other threads send here; references */
     struct crier_rng rng;
-    struct crier_now now; /* of this tick */
+    struct crier_now now;   /* of this tick */
+    struct crier_bell bell; /* what the journals' threads have done for it */
     struct crier_list outlets;
-    struct crier_outlet *gathering; /* the one whose publisher has something, if one has */
-    struct crier_list conns;        /* all, in accept order */
-    struct crier_list ready;        /* connections with work that no descriptor will announce */
-    struct crier_list held;         /* publishing connections that wait for the journal */
-    struct crier_list doomed;       /* connections to free when nothing is using them */
+    struct crier_list conns;   /* all, in accept order */
+    struct crier_list ready;   /* connections with work that no descriptor will announce */
+    struct crier_list held;    /* publishing connections that wait for the journal */
+    struct crier_list doomed;  /* connections to free when nothing is using them */
     struct crier_list touched; /* private streams with bytes to send, or to be asked for some */
     struct crier_timer accept_timer; /* set while accepting is paused */
     struct crier_timer age_timer;    /* hubs forget what is too old */
     size_t conn_count;
-    size_t tick_bytes; /* read from publishers in this tick */
+    size_t waiting;        /* publishes that are gathered or with a journal */
+    uint16_t outlet_count; /* ever made */
+    size_t tick_bytes;     /* read from publishers in this tick */
     uint32_t tick;
     bool listening; /* it has been given the listeners' sockets */
     bool accepting;

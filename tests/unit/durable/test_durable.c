@@ -261,6 +261,86 @@ static void second_process_is_refused(void **state)
     world_end(&w);
 }
 
+/* ---- full --------------------------------------------------------------------------------- */
+
+/* Opens a journal with a file that is soon full. */
+static void world_make_small(struct world *w, struct crier_journal_limits limits)
+{
+    struct crier_durable_options options = {
+        .sync = CRIER_SYNC_NONE, .limits = &w->limits, .max_file_bytes = 1 << 20};
+    struct crier_buf fault;
+
+    *w = (struct world){.limits = limits, .now = start_time};
+    test_dir_make(w->dir);
+    options.dir = w->dir;
+    crier_buf_init(&fault, &crier_mem_libc);
+    assert_int_equal(crier_durable_open(&crier_mem_libc, &test_key, TEST_EPOCH, &options,
+                                        w->now, &w->journal, &fault),
+                     0);
+    crier_buf_deinit(&fault);
+}
+
+static int try_to_publish(struct world *w, unsigned number)
+{
+    static const char sse[] =
+        "data: some text that takes a little room, so that it is not long until it is full\n\n";
+    static const char *const topics[] = {"a", "b", "c", "d", "e", "f", "g"};
+    struct crier_draft draft = test_draft(topics[number % 7], sse);
+
+    crier_journal_append(w->journal, &draft, 1, w->now);
+    return draft.result;
+}
+
+static unsigned publish_until_full(struct world *w)
+{
+    unsigned n = 0;
+    int r;
+
+    while ((r = try_to_publish(w, n)) == 0)
+        assert_true(++n < 100000);
+    assert_int_equal(r, -ENOSPC);
+    assert_true(n > 1000);
+    return n;
+}
+
+/* Though nobody stops publishing, what is too old makes room. */
+static void room_by_age(void **state)
+{
+    struct world w;
+    int r = -ENOSPC;
+
+    world_make_small(&w, (struct crier_journal_limits){.max_age_ms = MINUTE});
+    publish_until_full(&w);
+    assert_int_equal(try_to_publish(&w, 0), -ENOSPC);
+    w.now.boot_ms += MINUTE;
+    w.now.wall_ms += MINUTE;
+    for (int i = 0; r == -ENOSPC && i < 5; i++)
+        r = try_to_publish(&w, 0);
+    assert_int_equal(r, 0);
+    world_end(&w);
+}
+
+/* A topic's events lie in every page: all of them leave, a few at a time. */
+static void room_by_forgetting(void **state)
+{
+    static const char *const topics[] = {"a", "b", "c", "d", "e", "f"};
+    struct test_seen seen;
+    struct world w;
+
+    world_make_small(&w, (struct crier_journal_limits){0});
+    publish_until_full(&w);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(crier_journal_forget(w.journal, crier_slice_of(topics[i]), w.now), 0);
+    assert_int_equal(try_to_publish(&w, 6), 0);
+    world_reopen(&w);
+    size_t held =
+        read_from(&w, NULL, (struct crier_since){.kind = CRIER_SINCE_EARLIEST}, &seen);
+    assert_true(held > 0);
+    assert_int_equal(
+        read_from(&w, "g", (struct crier_since){.kind = CRIER_SINCE_EARLIEST}, &seen), held);
+    world_end(&w);
+}
+
 /* ---- a batch ----------------------------------------------------------------------------- */
 
 /* After one that could not be appended none of its batch is, in later parcels neither. */
@@ -324,6 +404,8 @@ int main(void)
         cmocka_unit_test(gaps_stay),
         cmocka_unit_test(forgotten_stays_forgotten),
         cmocka_unit_test(second_process_is_refused),
+        cmocka_unit_test(room_by_age),
+        cmocka_unit_test(room_by_forgetting),
         cmocka_unit_test(a_batch_ends),
         cmocka_unit_test(given_up),
     };

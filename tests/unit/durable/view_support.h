@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the tests of reading a store share: a random history that is published into a store and
- * into a memory journal alike, event for event, under the same numbers and ids; and random filters
- * over it. Header only.
+ * into a memory journal alike, event for event, under the same numbers and ids; and random
+ * filters over it. Header only.
  */
 #ifndef CRIER_TESTS_UNIT_DURABLE_VIEW_SUPPORT_H
 #define CRIER_TESTS_UNIT_DURABLE_VIEW_SUPPORT_H
@@ -31,7 +31,7 @@ struct twins {
     uint64_t end;
     struct crier_id ids[TWIN_EVENTS + 1]; /* by number */
     uint64_t clocks[TWIN_EVENTS + 1];     /* the store's */
-    unsigned alive[TWIN_EVENTS + 1];      /* topics it is held under, forgets counted */
+    unsigned alive[TWIN_EVENTS + 1];      /* topics it is held under: by what leaves */
     unsigned large;                       /* one in so many events is large; 0: none */
 };
 
@@ -45,9 +45,10 @@ static inline bool twins_chance(struct twins *t, unsigned percent)
     return twins_roll(t, 1, 100) <= percent;
 }
 
-static inline void twins_make(struct twins *t, uint64_t seed)
+/* max_events: of both histories. */
+static inline void twins_make_limited(struct twins *t, uint64_t seed, uint64_t max_events)
 {
-    struct crier_journal_limits limits = {.max_events = 1 << 20,
+    struct crier_journal_limits limits = {.max_events = max_events,
                                           .max_bytes = UINT64_C(1) << 40,
                                           .max_age_ms = UINT64_C(1) << 40,
                                           .max_floors = 1000};
@@ -74,6 +75,11 @@ static inline void twins_make(struct twins *t, uint64_t seed)
                                               &crier_store_totals(t->store)->hash_key, &limits,
                                               TWIN_EPOCH, t->now, &t->journal),
                      0);
+}
+
+static inline void twins_make(struct twins *t, uint64_t seed)
+{
+    twins_make_limited(t, seed, 1 << 20);
 }
 
 static inline void twins_remove_dir(const char *dir)
@@ -111,8 +117,16 @@ static inline void twins_commit(struct twins *t)
 
 static inline void twins_left(void *ctx, const struct crier_store_leaving *leaving)
 {
-    (void)ctx;
-    (void)leaving;
+    struct twins *t = ctx;
+
+    assert_true(leaving->number >= 1 && leaving->number <= t->end);
+    for (size_t i = 0; i < leaving->topic_count; i++) {
+        for (unsigned topic = 0; topic < TWIN_TOPICS; topic++) {
+            if (crier_slice_eq(leaving->topics[i], crier_slice_of(twin_topics[topic])))
+                t->alive[leaving->number] &= ~(1u << topic);
+        }
+    }
+    assert_int_equal(leaving->gone, t->alive[leaving->number] == 0);
 }
 
 /* Publishes this draft into both; the journal gives the id. */
@@ -138,10 +152,22 @@ static inline void twins_put(struct twins *t, struct crier_draft *draft, unsigne
         .id_at = draft->id_at,
         .bytes = draft->sse.len + 5 + crier_id_format(draft->ret_id, id),
     };
-    assert_int_equal(crier_store_put(t->store, &event, twins_left, NULL), 0);
+    assert_int_equal(crier_store_put(t->store, &event, twins_left, t), 0);
     t->ids[number] = draft->ret_id;
     t->clocks[number] = clock_ms;
     t->alive[number] = topics;
+}
+
+/* What has to leave, leaves both: as the journal does it, after each event. */
+static inline void twins_retain(struct twins *t)
+{
+    uint64_t clock_ms = crier_store_clock(t->store, t->now);
+    int r;
+
+    while ((r = crier_store_retain(t->store, clock_ms, 100, twins_left, t)) == 1)
+        continue;
+    assert_int_equal(r, 0);
+    crier_journal_trim(t->journal, t->now);
 }
 
 static inline void twins_publish(struct twins *t)
@@ -178,6 +204,7 @@ static inline void twins_publish(struct twins *t)
     draft.sse = crier_buf_slice(&sse);
     twins_put(t, &draft, topics);
     crier_buf_deinit(&sse);
+    twins_retain(t);
 }
 
 static inline void twins_forget(struct twins *t, unsigned topic)
@@ -185,9 +212,9 @@ static inline void twins_forget(struct twins *t, unsigned topic)
     struct crier_slice name = crier_slice_of(twin_topics[topic]);
 
     crier_journal_forget(t->journal, name, t->now);
-    assert_int_equal(crier_store_forget(t->store, name, twins_left, NULL), 0);
+    assert_int_equal(crier_store_forget(t->store, name, twins_left, t), 0);
     for (uint64_t n = 1; n <= t->end; n++)
-        t->alive[n] &= ~(1u << topic);
+        assert_false(t->alive[n] >> topic & 1);
 }
 
 static inline void twins_pass(struct twins *t, uint64_t ms)
@@ -196,7 +223,7 @@ static inline void twins_pass(struct twins *t, uint64_t ms)
     t->now.wall_ms += ms;
 }
 
-/* Some events, some forgets, some time. */
+/* Some events, some forgets, some time, and what has to leave for it. */
 static inline void twins_batch(struct twins *t)
 {
     twins_begin(t);
@@ -207,6 +234,7 @@ static inline void twins_batch(struct twins *t)
     }
     if (twins_chance(t, 12))
         twins_forget(t, (unsigned)twins_roll(t, 0, TWIN_TOPICS - 1));
+    twins_retain(t);
     twins_commit(t);
 }
 

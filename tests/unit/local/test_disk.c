@@ -185,7 +185,7 @@ static void refuses(void **state)
     snprintf(path, sizeof(path), "%s/other/data.mdb", (const char *)*state);
     write_file(path, "this is no journal, whatever its name says, and it is not empty");
     *strrchr(path, '/') = '\0';
-    assert_refused(path, CRIER_EUCLEAN);
+    assert_refused(path, CRIER_EPROTO);
 
     if (geteuid() != 0) {
         snprintf(path, sizeof(path), "%s/closed", (const char *)*state);

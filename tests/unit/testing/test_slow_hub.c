@@ -6,7 +6,7 @@
 #include "request_support.h"
 
 #include "local/hub.h"
-#include "slow_journal.h"
+#include "local/slow_journal.h"
 
 struct desk {
     struct test_server t;
