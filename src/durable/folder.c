@@ -88,11 +88,14 @@ static long owner_of(int fd)
     return strtol(text, NULL, 10);
 }
 
-static bool try_lock(int fd)
+/* 0; -EBUSY: another has it; others: this file system locks nothing, or not now. */
+static int try_lock(int fd)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
-    return fcntl(fd, F_OFD_SETLK, &lock) == 0;
+    if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+        return 0;
+    return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
 }
 
 int crier_folder_lock(const char *dir, int *ret_fd, struct crier_buf *fault)
@@ -104,7 +107,12 @@ int crier_folder_lock(const char *dir, int *ret_fd, struct crier_buf *fault)
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (fd < 0)
         return tell(fault, dir, -errno);
-    if (!try_lock(fd)) {
+    int r = try_lock(fd);
+    if (r < 0 && r != -EBUSY) {
+        close(fd);
+        return tell(fault, dir, r);
+    }
+    if (r < 0) {
         crier_buf_printf(
             fault,
             "The folder '%s' is in use by process %ld: stop that one first, or name "
@@ -115,7 +123,7 @@ int crier_folder_lock(const char *dir, int *ret_fd, struct crier_buf *fault)
     }
     int len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
     if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)len, 0) != len) {
-        int r = errno ? -errno : -EIO;
+        r = errno ? -errno : -EIO;
         close(fd);
         return tell(fault, dir, r);
     }

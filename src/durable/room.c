@@ -66,7 +66,8 @@ size_t crier_room_map(struct crier_store *store, uint64_t max_file_bytes)
 
 /* ---- free pages --------------------------------------------------------------------------- */
 
-/* There may be many lists of them; of each the first number is read. LMDB shows them to readers only. */
+/* There may be many lists of them; of each the first number is read. LMDB shows them only to
+ * transactions that read. */
 static uint64_t count_free(MDB_txn *txn)
 {
     uint64_t pages = 0;
