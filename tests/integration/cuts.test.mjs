@@ -78,3 +78,51 @@ test('bad ids, positions and keys: the same answers from memory and from disk', 
     if (name.startsWith('a key of')) assert.equal(status, name.includes('128') ? 201 : 400, name);
   }
 });
+
+const JSON_TYPE = { accept: 'application/json' };
+
+// All pages of a history.
+async function pages(crier, path) {
+  const all = [];
+  for (let next = path; next;) {
+    const answer = await request(crier, next, { headers: JSON_TYPE });
+    all.push(...answer.json());
+    next = /<([^>]*)>; rel="next"/.exec(answer.headers.link ?? '')?.[1];
+  }
+  return all;
+}
+
+// A stream of each form has what the JSON history of that form says, then what comes new. Returns all that was said.
+async function sinces(crier, forms) {
+  const said = [];
+  for (const selector of ['busy', 'quiet', '**']) {
+    for (const form of forms) {
+      const path = `/events/${selector}?since=${encodeURIComponent(form)}`;
+      const history = (await pages(crier, `${path}&limit=10000`)).map(({ id }) => id);
+      const stream = await follow(crier, path);
+      await stream.until(history.length);
+      stream.close();
+      assert.deepEqual(stream.gaps, [], path);
+      assert.deepEqual(stream.events.map(({ id }) => id), history, path);
+      said.push([path, history]);
+    }
+  }
+  return said;
+}
+
+test('since= in all its forms agrees with JSON history, before and after a restart', { timeout: 60_000, todo: 'a page that is read from disk ends early, without a Link to the next' }, async (t) => {
+  const args = ['--data', folder(t), ...TINY];
+  let crier = await startCrier(t, { args });
+  const quiet = await publish(crier, 'quiet', 'only one');
+  const busy = [];
+  for (let i = 0; i < 400; i++) busy.push(await publish(crier, 'busy', `${i} ${'x'.repeat(10_000)}`));
+  const list = await pages(crier, '/events/busy?since=earliest');
+  assert.equal(list.length, 400);
+  const forms = ['now', 'earliest', 'last:1', 'last:7', 'last:350', 'latest', '1h', list[150].time, list.at(-1).time, quiet.id, busy[0].id, busy[200].id, busy[399].id];
+  const before = await sinces(crier, forms);
+  for (const end of ['stop', 'kill']) {
+    await crier[end]();
+    crier = await startCrier(t, { args });
+    assert.deepEqual(await sinces(crier, forms), before, `after ${end}`);
+  }
+});
