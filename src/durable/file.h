@@ -24,9 +24,9 @@
  * (1 ..). When its class is over its limits it leaves, or, for the topics whose newest event it
  * is, moves to the class that keeps aside what class c loses: CRIER_CLASS_KEPT + c.
  *
- * Files: store.c (open, close), meta.c (totals, classes, topic rows), folder.c, row.c (an event as
- * bytes), batch.c (put, forget), touched.c (what it gathers), floors.c, keys.c, retain.c (what leaves), view.c, find.c, read.c and place.c (reading), verify.c,
- * pages.c, compact.c, rules.c.
+ * Files: store.c (open, close), meta.c (totals, classes, topic rows), folder.c, row.c (an event
+ * as bytes), batch.c (put, forget), touched.c (what it gathers), floors.c, keys.c, retain.c (what
+ * leaves), view.c, find.c, read.c and place.c (reading), verify.c, pages.c, compact.c, rules.c.
  */
 #ifndef CRIER_DURABLE_FILE_H
 #define CRIER_DURABLE_FILE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a transaction gathers for each topic and class (batch.c): a topic's row as it will be, and
- * numbers, ascending, for the lists. Written when a table is to be read, or at the end.
+ * What a transaction gathers for each topic and class (batch.c): a topic's row as it will be,
+ * and numbers, ascending, for the lists. Written when a table is to be read, or at the end.
  */
 #include "base/hash.h"
 #include "base/mem.h"
