@@ -115,8 +115,8 @@ static uint64_t newest_txn(const unsigned char *pages, size_t page_size)
 }
 
 /* Is data.mdb the file that the slot was taken from? It goes on from there, so its newest
- * transaction is no older; a copy or an import that was put in its place is. One whose meta pages
- * cannot be read is taken for it. */
+ * transaction is no older; a copy or an import that was put in its place is. One whose meta
+ * pages cannot be read is taken for it. */
 static bool is_of_file(const char *dir, const struct slot *slot)
 {
     char path[CRIER_FOLDER_PATH];

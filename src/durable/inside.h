@@ -64,8 +64,8 @@ struct crier_jobs {
     struct crier_list queue;   /* those that need no room, */
     struct crier_list slices;  /* and those that do */
     uint64_t asked;            /* jobs so far */
-    uint64_t reclaim_ms; /* how long a run waits for who asked for it, if others need room */
-    size_t waiting;      /* jobs in both */
+    uint64_t reclaim_ms;    /* how long a run waits for who asked for it, if others need room */
+    _Atomic size_t waiting; /* jobs in both; written under the mutex */
     struct crier_list answered; /* not fetched yet, oldest first */
     bool stopping;
     _Atomic uint64_t reads, room_waits;
