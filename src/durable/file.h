@@ -24,9 +24,10 @@
  * (1 ..). When its class is over its limits it leaves, or, for the topics whose newest event it
  * is, moves to the class that keeps aside what class c loses: CRIER_CLASS_KEPT + c.
  *
- * Files: store.c (open, meta, totals), folder.c, head.c, room.c (how large it may be), row.c (an event as bytes), batch.c (put, forget,
- * floors, keys), retain.c (what leaves), view.c, find.c, read.c and place.c (reading), verify.c,
- * pages.c, compact.c, rules.c.
+ * Files: store.c (open, close), meta.c (totals, classes, topic rows), folder.c, head.c (whose
+ * file is it?), room.c (how large it may be), row.c (an event as bytes), batch.c (what is put),
+ * leave.c and retain.c (what leaves), floors.c, keys.c, reclass.c (rules), anchor.c, view.c,
+ * find.c, read.c and place.c (reading), verify.c, entries.c, page.c, pages.c, compact.c, rules.c.
  */
 #ifndef CRIER_DURABLE_FILE_H
 #define CRIER_DURABLE_FILE_H
@@ -139,7 +140,27 @@ static inline MDB_val crier_val(const void *data, size_t size)
     return (MDB_val){size, (void *)(uintptr_t)data};
 }
 
-/* store.c: writes totals, and the classes that changed, in the transaction under way. */
+/* A key of `order`. */
+static inline void crier_class_key(uint32_t class_id, unsigned char key[4])
+{
+    for (int i = 3; i >= 0; i--, class_id >>= 8)
+        key[i] = (unsigned char)class_id;
+}
+
+/* A key of `deadlines`. */
+static inline void crier_deadline_key(uint64_t ms, uint64_t number, unsigned char key[16])
+{
+    crier_put_u64(key, ms);
+    crier_put_u64(key + 8, number);
+}
+
+/* meta.c: an entry of `meta`; -ENOENT. */
+int crier_meta_get(const struct crier_store *store, MDB_txn *txn, MDB_val key, MDB_val *ret);
+/* In the transaction under way. */
+int crier_meta_put(const struct crier_store *store, MDB_val key, MDB_val value);
+/* Reads the counters of a class into the store; one that has none is left as it is. */
+int crier_class_get(struct crier_store *store, MDB_txn *txn, uint32_t class_id);
+/* Writes totals, and the classes that changed, in the transaction under way. */
 int crier_store_save(struct crier_store *store) CRIER_MUST_CHECK;
 /* head.c: looks at data.mdb before LMDB does. 0; 1: there is none yet; -EILSEQ, -EUCLEAN, ... */
 int crier_file_look(const struct crier_store *store) CRIER_MUST_CHECK;
@@ -213,6 +234,8 @@ int crier_batch_row(struct crier_store *store,
                     struct crier_row *ret_row) CRIER_MUST_CHECK;
 /* Writes the touched topics and collected numbers, so that tables can be read. */
 int crier_batch_flush(struct crier_store *store) CRIER_MUST_CHECK;
+/* Only the numbers: postings and `order` can be read then, rows of topics not. */
+int crier_batch_flush_numbers(struct crier_store *store) CRIER_MUST_CHECK;
 /* The cursor of a table in the transaction under way. */
 int crier_batch_cursor(struct crier_store *store, int table, MDB_cursor **ret) CRIER_MUST_CHECK;
 /* Takes an event out of the topics in mask (of its row's topics that it is still held under), and

@@ -4,6 +4,7 @@
  *
  *   durable.c   the object: open, free, submit, counters
  *   writer.c    the writer: parcels become transactions
+ *   settle.c    what has become of one
  *   apply.c     what a transaction means for memory: floors, keys, the window
  *   ask.c       scan, locate and topics: answered from memory, or asked of the reader
  *   reader.c    the reader: questions that only the disk can answer

@@ -23,8 +23,8 @@
  * events must come into the window: without memory the writer makes the window smaller, and
  * waits until there is some.
  */
+#include "durable/writer.h"
 #include "base/mem.h"
-#include "durable/inside.h"
 #include <assert.h>
 #include <string.h>
 #include <time.h>
@@ -37,33 +37,6 @@ enum {
     ROOM_AT_ONCE = 32, /* leave with each transaction of a file that is full */
     ROOM_STEPS = 64,
     SLEEP_MS = 1000,
-};
-
-/* A draft that is put and not committed. */
-struct put {
-    const struct crier_draft *draft;
-    struct crier_id id;
-    struct crier_now now; /* boot_ms: the store's clock */
-    uint64_t expires_ms;
-    struct crier_key *key; /* in the table already */
-};
-
-struct writer {
-    struct crier_durable *d;
-    struct crier_parcel *parcels; /* of this transaction */
-    struct put *puts;
-    size_t put_count, put_cap;
-    size_t forgets;
-    struct crier_now told; /* the latest moment anybody told */
-    uint64_t clock_ms;     /* the same on the store's clock */
-    uint64_t put_clock_ms; /* of the newest event */
-    struct crier_leavings leavings;
-    struct crier_id last;
-    const void *failed; /* the last batch that has failed in it */
-    bool trim;
-    bool more;        /* more must leave than did */
-    bool unsynced;    /* committed, and not on the disk for sure */
-    uint64_t sync_at; /* monotonic ms: when it is to be */
 };
 
 size_t crier_draft_cost(const struct crier_draft *draft)
@@ -85,12 +58,12 @@ static uint64_t monotonic_us(void)
 
 /* ---- one draft -------------------------------------------------------------------------- */
 
-static int room_for_put(struct writer *w)
+static int room_for_put(struct crier_writer *w)
 {
     if (w->put_count < w->put_cap)
         return 0;
     size_t cap = w->put_cap ? w->put_cap * 2 : 256;
-    struct put *puts =
+    struct crier_put *puts =
         crier_mem_resize(w->d->memory.journal.mem, w->puts, cap * sizeof(puts[0]));
     if (!puts)
         return -ENOMEM;
@@ -100,7 +73,7 @@ static int room_for_put(struct writer *w)
 }
 
 /* Is the key known? Then that is the answer. */
-static bool is_duplicate(struct writer *w, struct crier_draft *draft)
+static bool is_duplicate(struct crier_writer *w, struct crier_draft *draft)
 {
     if (!draft->key.len)
         return false;
@@ -115,7 +88,7 @@ static bool is_duplicate(struct writer *w, struct crier_draft *draft)
     return key != NULL;
 }
 
-static int know_key(struct writer *w, struct put *put, uint64_t number)
+static int know_key(struct crier_writer *w, struct crier_put *put, uint64_t number)
 {
     struct crier_keys *keys = &w->d->memory.keys;
     const struct crier_draft *draft = put->draft;
@@ -139,14 +112,15 @@ static uint64_t id_line_bytes(struct crier_id id)
     return crier_id_format(id, text) + sizeof("id: \n") - 1;
 }
 
-static uint64_t expiry(const struct writer *w, const struct crier_draft *draft, uint64_t now_ms)
+static uint64_t
+expiry(const struct crier_writer *w, const struct crier_draft *draft, uint64_t now_ms)
 {
     uint64_t max = w->d->limits.max_age_ms;
 
     return draft->ttl_ms ? now_ms + (draft->ttl_ms < max ? draft->ttl_ms : max) : 0;
 }
 
-static int store_put(struct writer *w, const struct put *put, uint64_t number)
+static int store_put(struct crier_writer *w, const struct crier_put *put, uint64_t number)
 {
     const struct crier_draft *draft = put->draft;
     struct crier_store_event event = {
@@ -175,11 +149,11 @@ static bool is_unread(struct crier_durable *d)
 }
 
 /* 0; < 0: the transaction has failed. */
-static int put_draft(struct writer *w, struct crier_draft *draft, struct crier_now now)
+static int put_draft(struct crier_writer *w, struct crier_draft *draft, struct crier_now now)
 {
     struct crier_durable *d = w->d;
     uint64_t number = crier_store_totals(d->store)->end + 1;
-    struct put put = {.draft = draft, .now = now};
+    struct crier_put put = {.draft = draft, .now = now};
 
     draft->result = 0;
     if (is_duplicate(w, draft)) {
@@ -212,7 +186,7 @@ static int put_draft(struct writer *w, struct crier_draft *draft, struct crier_n
     return 0;
 }
 
-static int forget_draft(struct writer *w, struct crier_draft *draft)
+static int forget_draft(struct crier_writer *w, struct crier_draft *draft)
 {
     int r = crier_store_forget(w->d->store, draft->topics[0], crier_leavings_add, &w->leavings);
 
@@ -223,24 +197,17 @@ static int forget_draft(struct writer *w, struct crier_draft *draft)
 
 /* ---- batches that have failed ------------------------------------------------------------ */
 
-static bool has_failed(const struct writer *w, const struct crier_draft *draft)
+static bool has_failed(const struct crier_writer *w, const struct crier_draft *draft)
 {
     if (draft->failed && atomic_load_explicit(draft->failed, memory_order_relaxed))
         return true;
     return draft->batch && draft->batch == w->failed;
 }
 
-static void note_failed(struct writer *w, const struct crier_draft *draft)
-{
-    w->failed = draft->batch;
-    if (draft->failed)
-        atomic_store_explicit(draft->failed, true, memory_order_relaxed);
-}
-
 /* ---- the transaction --------------------------------------------------------------------- */
 
 /* The moment a parcel was handed in, on the store's clock, which never goes back. */
-static struct crier_now moment(struct writer *w, const struct crier_parcel *parcel)
+static struct crier_now moment(struct crier_writer *w, const struct crier_parcel *parcel)
 {
     uint64_t clock_ms = crier_store_clock(w->d->store, parcel->now);
 
@@ -249,7 +216,7 @@ static struct crier_now moment(struct writer *w, const struct crier_parcel *parc
     return (struct crier_now){.wall_ms = parcel->now.wall_ms, .boot_ms = w->put_clock_ms};
 }
 
-static int write_parcel(struct writer *w, struct crier_parcel *parcel)
+static int write_parcel(struct crier_writer *w, struct crier_parcel *parcel)
 {
     struct crier_now now = moment(w, parcel);
 
@@ -266,12 +233,12 @@ static int write_parcel(struct writer *w, struct crier_parcel *parcel)
         if (r < 0)
             return r;
         if (draft->result < 0 || draft->result == CRIER_APPEND_FULL)
-            note_failed(w, draft);
+            crier_writer_note_failed(w, draft);
     }
     return 0;
 }
 
-static int retain(struct writer *w)
+static int retain(struct crier_writer *w)
 {
     size_t most = w->put_count ? 2 * w->put_count + RETAIN_MORE : RETAIN_IDLE;
     int r =
@@ -281,7 +248,7 @@ static int retain(struct writer *w)
     return r < 0 ? r : 0;
 }
 
-static int commit(struct writer *w)
+static int commit(struct crier_writer *w)
 {
     struct crier_durable *d = w->d;
     int r = crier_apply_floors(d, &w->leavings);
@@ -294,7 +261,7 @@ static int commit(struct writer *w)
 }
 
 /* Writes all of the parcels, and lets leave what must. 0, or why nothing of it is kept. */
-static int transact(struct writer *w)
+static int transact(struct crier_writer *w)
 {
     struct crier_durable *d = w->d;
     int r = crier_store_begin(d->store);
@@ -314,130 +281,10 @@ static int transact(struct writer *w)
     return commit(w);
 }
 
-/* ---- after it ---------------------------------------------------------------------------- */
-
-/* It is committed: it must come into the window. Without memory, less of the window stays. */
-static void take_one(struct crier_memory *memory, const struct put *put)
-{
-    uint64_t max_bytes = memory->limits.max_bytes;
-
-    while (crier_memory_take(memory, put->draft, put->id, put->now, put->expires_ms) < 0) {
-        memory->limits.max_bytes /= 2;
-        crier_memory_retain(memory);
-        crier_memory_release(memory);
-        crier_memory_unlock(memory);
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-        crier_memory_lock(memory);
-    }
-    memory->limits.max_bytes = max_bytes;
-    crier_memory_retain(memory);
-    crier_memory_release(memory);
-}
-
-/* A copy for those who ask for counters. */
-static void refresh_totals(struct writer *w)
-{
-    struct crier_durable *d = w->d;
-    struct crier_id oldest = {0, 0}, newest = {0, 0};
-
-    if (crier_store_ends(d->store, &oldest, &newest) < 0)
-        oldest = newest = (struct crier_id){0, 0};
-    crier_memory_lock(&d->memory);
-    d->totals = *crier_store_totals(d->store);
-    d->oldest = oldest;
-    d->newest = newest;
-    crier_memory_unlock(&d->memory);
-}
-
-static void count_commit(struct writer *w, uint64_t took_us)
-{
-    struct crier_disk_stats *disk = &w->d->disk;
-
-    disk->commits++;
-    disk->committed += w->put_count;
-    if (w->put_count > disk->largest_commit)
-        disk->largest_commit = w->put_count;
-    disk->commit_us += took_us;
-    disk->last_commit_us = took_us;
-    if (took_us > disk->slowest_commit_us)
-        disk->slowest_commit_us = took_us;
-}
-
-static void committed(struct writer *w, uint64_t took_us)
-{
-    struct crier_durable *d = w->d;
-    struct crier_memory *memory = &d->memory;
-
-    crier_memory_lock(memory);
-    uint64_t from = atomic_load_explicit(&memory->end, memory_order_relaxed);
-    crier_floors_saved(&memory->floors);
-    for (size_t i = 0; i < w->put_count; i++)
-        take_one(memory, &w->puts[i]);
-    crier_apply_leavings(d, &w->leavings);
-    crier_memory_retain(memory);
-    crier_memory_release(memory);
-    crier_memory_wake(memory, from);
-    count_commit(w, took_us);
-    crier_memory_unlock(memory);
-    if (w->forgets)
-        crier_runs_forget(&d->runs);
-    refresh_totals(w);
-    w->unsynced = d->sync == CRIER_SYNC_INTERVAL;
-}
-
-static void forget_keys(struct writer *w)
-{
-    struct crier_durable *d = w->d;
-
-    crier_memory_lock(&d->memory);
-    for (size_t i = 0; i < w->put_count; i++) {
-        const struct crier_draft *draft = w->puts[i].draft;
-        const struct crier_key *key =
-            draft->key.len ? crier_keys_find(&d->memory.keys, draft->topics[0], draft->key)
-                           : NULL;
-        if (key && crier_id_cmp(key->id, w->puts[i].id) == 0)
-            crier_keys_remove(&d->memory.keys, key->node.hash, key->number);
-    }
-    crier_memory_unlock(&d->memory);
-}
-
-/* What those hear whose transaction has failed. */
-static int result_of_failure(int r)
-{
-    if (r == -ENOSPC || r == -ENOMEM || r == -E2BIG)
-        return r;
-    return CRIER_APPEND_UNKNOWN;
-}
-
-static void fail_all(struct writer *w, int result)
-{
-    for (struct crier_parcel *p = w->parcels; p; p = p->next) {
-        for (size_t i = 0; !p->refused && i < p->count; i++) {
-            p->drafts[i].result = result;
-            note_failed(w, &p->drafts[i]);
-        }
-    }
-}
-
-static void failed(struct writer *w, int r)
-{
-    struct crier_durable *d = w->d;
-    int result = result_of_failure(r);
-
-    forget_keys(w);
-    fail_all(w, result);
-    w->more = false; /* tried again with the next parcel, or the next trim */
-    w->last = crier_store_totals(d->store)->last;
-    if (result == -ENOSPC)
-        atomic_store(&d->state, CRIER_JOURNAL_FULL);
-    else if (result == CRIER_APPEND_UNKNOWN)
-        atomic_store(&d->state, CRIER_JOURNAL_FAILED);
-}
-
 /* ---- room -------------------------------------------------------------------------------- */
 
 /* A few leave: of a topic that is to be forgotten, or what retention says. 1: there are more. */
-static int leave_some(struct writer *w, const struct crier_draft *forget)
+static int leave_some(struct crier_writer *w, const struct crier_draft *forget)
 {
     struct crier_durable *d = w->d;
     uint64_t before = monotonic_us();
@@ -460,11 +307,11 @@ static int leave_some(struct writer *w, const struct crier_draft *forget)
     r = commit(w);
     if (r < 0)
         return r;
-    committed(w, monotonic_us() - before);
+    crier_writer_committed(w, monotonic_us() - before);
     return more;
 }
 
-static int forget_bit_by_bit(struct writer *w)
+static int forget_bit_by_bit(struct crier_writer *w)
 {
     int r = 0;
 
@@ -486,7 +333,7 @@ static int forget_bit_by_bit(struct writer *w)
 
 /* There was no room for all of a transaction. What lets events leave takes less room the less it
  * lets leave at once; were it left to the next transaction, that would fail as this one did. */
-static void make_room(struct writer *w)
+static void make_room(struct crier_writer *w)
 {
     int r = forget_bit_by_bit(w), more = 1;
 
@@ -495,53 +342,20 @@ static void make_room(struct writer *w)
         r = more < 0 ? more : 0;
     }
     w->more = r == 0 && more;
-    if (r < 0 && result_of_failure(r) == CRIER_APPEND_UNKNOWN)
+    if (r < 0 && crier_writer_result(r) == CRIER_APPEND_UNKNOWN)
         atomic_store(&w->d->state, CRIER_JOURNAL_FAILED);
     w->put_count = 0;
 }
 
-/* ---- refusals ---------------------------------------------------------------------------- */
+/* ---- syncing ----------------------------------------------------------------------------- */
 
 /* Cannot be told from here on whether anything is written: nothing is tried. */
-static bool is_broken(const struct writer *w)
+static bool is_broken(const struct crier_writer *w)
 {
     return atomic_load(&w->d->state) == CRIER_JOURNAL_FAILED;
 }
 
-static void count_results(struct writer *w)
-{
-    struct crier_durable *d = w->d;
-
-    crier_memory_lock(&d->memory);
-    for (const struct crier_parcel *p = w->parcels; p; p = p->next) {
-        for (size_t i = 0; i < p->count; i++) {
-            int result = p->drafts[i].result;
-            d->disk.refused_full += result == -ENOSPC;
-            d->disk.refused_failed += result == -EIO;
-            d->disk.unknown += result == CRIER_APPEND_UNKNOWN;
-            d->full += result == CRIER_APPEND_FULL || result == -ENOMEM;
-        }
-    }
-    crier_memory_unlock(&d->memory);
-}
-
-static void give_back(struct writer *w)
-{
-    struct crier_parcel *p = w->parcels;
-
-    count_results(w);
-    w->parcels = NULL;
-    while (p) {
-        struct crier_parcel *next = p->next;
-        atomic_fetch_sub(&w->d->pending_bytes, p->bytes);
-        p->done(p);
-        p = next;
-    }
-}
-
-/* ---- syncing ----------------------------------------------------------------------------- */
-
-static void sync_if_due(struct writer *w, bool now)
+static void sync_if_due(struct crier_writer *w, bool now)
 {
     struct crier_durable *d = w->d;
     uint64_t ms = monotonic_us() / 1000;
@@ -557,7 +371,7 @@ static void sync_if_due(struct writer *w, bool now)
 /* ---- the loop ---------------------------------------------------------------------------- */
 
 /* What time alone changes in memory; before keys are looked for. */
-static void pass_time(struct writer *w)
+static void pass_time(struct crier_writer *w)
 {
     struct crier_memory *memory = &w->d->memory;
 
@@ -570,7 +384,7 @@ static void pass_time(struct writer *w)
     crier_memory_unlock(memory);
 }
 
-static void write_all(struct writer *w)
+static void write_all(struct crier_writer *w)
 {
     struct crier_durable *d = w->d;
 
@@ -579,25 +393,25 @@ static void write_all(struct writer *w)
     w->failed = NULL;
     crier_leavings_clear(&w->leavings, d->memory.first);
     if (is_broken(w)) {
-        fail_all(w, -EIO);
+        crier_writer_fail_all(w, -EIO);
         w->more = false;
     } else {
         uint64_t before = monotonic_us();
         int r = transact(w);
         if (r < 0)
-            failed(w, r);
+            crier_writer_failed(w, r);
         if (r == -ENOSPC)
             make_room(w);
         else if (r == 0 && (w->put_count || w->forgets || w->leavings.any))
-            committed(w, monotonic_us() - before);
-        if (r == 0 && (w->parcels || w->leavings.any))
+            crier_writer_committed(w, monotonic_us() - before);
+        if (r == 0 && (w->put_count || w->forgets || w->leavings.any))
             atomic_store(&d->state, CRIER_JOURNAL_OK);
     }
-    give_back(w);
+    crier_writer_give_back(w);
 }
 
 /* Takes what is submitted, up to what one transaction should hold. Under `queue`. */
-static void take_parcels(struct writer *w)
+static void take_parcels(struct crier_writer *w)
 {
     struct crier_durable *d = w->d;
     struct crier_parcel **end = &d->first_parcel;
@@ -617,7 +431,7 @@ static void take_parcels(struct writer *w)
         w->parcels = NULL;
 }
 
-static void sleep_until(struct writer *w, uint64_t ms)
+static void sleep_until(struct crier_writer *w, uint64_t ms)
 {
     struct timespec t = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
 
@@ -625,7 +439,7 @@ static void sleep_until(struct writer *w, uint64_t ms)
 }
 
 /* false: it is over. */
-static bool wait_for_work(struct writer *w)
+static bool wait_for_work(struct crier_writer *w)
 {
     struct crier_durable *d = w->d;
 
@@ -649,7 +463,7 @@ static bool wait_for_work(struct writer *w)
 void *crier_writer_run(void *durable)
 {
     struct crier_durable *d = durable;
-    struct writer w = {.d = d, .last = d->totals.last};
+    struct crier_writer w = {.d = d, .last = d->totals.last};
 
     crier_leavings_init(&w.leavings, d->memory.journal.mem);
     while (wait_for_work(&w)) {
