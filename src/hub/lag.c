@@ -19,8 +19,16 @@
  *
  * A large plain event is sent straight from the journal's memory, without a copy.
  *
- * What can fail: memory. Then the follower stays where it is and is tried again with the next
- * event or tick; nothing is lost. Only a gap notice that is cut and cannot be pinned breaks it.
+ * A journal on disk may not have the next slice in memory: then the follower waits. It is parked,
+ * with its question, until the journal rings; it holds no place in the tick, and the worker
+ * sleeps if there is nothing else. Only who waits has a crier_lag_wait: the next question is
+ * asked with the fan-out's spare one.
+ *
+ *     round ──slice: CRIER_WAIT──▶ parked ──wake (any thread) ──▶ bell ──pump──▶ round
+ *
+ * What can fail: memory, and the disk. Without memory the follower stays where it is and is
+ * tried again with the next event or tick; nothing is lost. Only a gap notice that is cut and
+ * cannot be pinned breaks it, and a disk that cannot be read.
  */
 #include "base/mem.h"
 #include "hub/feed.h"
@@ -81,6 +89,91 @@ static void break_follower(struct crier_fanout *fan, struct crier_follower *f)
         fan->sink.broken(fan->sink.ctx, f);
 }
 
+/* ---- waiting ---------------------------------------------------------------------------- */
+
+struct crier_lag_wait {
+    struct crier_wait wait;
+    struct crier_news news;
+    struct crier_fanout *fan;
+    struct crier_follower *follower;
+};
+
+static void park(struct crier_fanout *fan, struct crier_follower *f)
+{
+    crier_list_remove(&f->node);
+    crier_list_push_back(&fan->parked, &f->node);
+}
+
+static void to_round(struct crier_fanout *fan, struct crier_follower *f)
+{
+    crier_list_remove(&f->node);
+    crier_list_push_back(&fan->round, &f->node);
+}
+
+/* Any thread. */
+static void wake(struct crier_wait *wait)
+{
+    struct crier_lag_wait *w = CRIER_CONTAINER(wait, struct crier_lag_wait, wait);
+
+    crier_bell_ring(&w->fan->bell, &w->news);
+}
+
+static void told(struct crier_news *news)
+{
+    struct crier_lag_wait *w = CRIER_CONTAINER(news, struct crier_lag_wait, news);
+
+    to_round(w->fan, w->follower);
+}
+
+/* The follower's, or the spare one. NULL: out of memory. */
+static struct crier_lag_wait *wait_for(struct crier_fanout *fan, struct crier_follower *f)
+{
+    struct crier_lag_wait *w = f->wait ? f->wait : fan->spare;
+
+    if (w)
+        return w;
+    w = crier_mem_zalloc(fan->mem, sizeof(*w));
+    if (!w)
+        return NULL;
+    w->wait.wake = wake;
+    w->fan = fan;
+    crier_news_init(&w->news, told);
+    fan->spare = w;
+    return w;
+}
+
+static void wait_begins(struct crier_fanout *fan, struct crier_follower *f)
+{
+    if (!f->wait) {
+        f->wait = fan->spare;
+        fan->spare = NULL;
+        fan->stats.waiting++;
+    }
+    f->wait->follower = f;
+}
+
+/* It was answered, or is given up. */
+static void wait_ends(struct crier_fanout *fan, struct crier_follower *f)
+{
+    struct crier_lag_wait *w = f->wait;
+
+    if (!w)
+        return;
+    crier_journal_unwait(fan->journal, &w->wait);
+    crier_bell_forget(&fan->bell, &w->news);
+    f->wait = NULL;
+    fan->stats.waiting--;
+    if (fan->spare)
+        crier_mem_free(fan->mem, w);
+    else
+        fan->spare = w;
+}
+
+void crier_lag_free_spare(struct crier_fanout *fan)
+{
+    fan->spare = crier_mem_free(fan->mem, fan->spare);
+}
+
 /* ---- position --------------------------------------------------------------------------- */
 
 static void drop_picks(struct crier_fanout *fan, struct crier_follower *f)
@@ -131,12 +224,12 @@ void crier_lag_begin(struct crier_fanout *fan,
     fan->stats.lagging++;
     crier_list_init(&f->node);
     cut_at(fan, f, at);
-    if (!f->blocked)
-        crier_list_push_back(&fan->round, &f->node);
+    crier_list_push_back(f->blocked ? &fan->parked : &fan->round, &f->node);
 }
 
 void crier_lag_end(struct crier_fanout *fan, struct crier_follower *f)
 {
+    wait_ends(fan, f);
     if (f->pinned)
         unpin(fan, f);
     if (f->picks)
@@ -144,6 +237,12 @@ void crier_lag_end(struct crier_fanout *fan, struct crier_follower *f)
     crier_list_remove(&f->node);
     f->state = CRIER_FOLLOWER_OUT;
     fan->stats.lagging--;
+}
+
+void crier_lag_finish(struct crier_fanout *fan, struct crier_follower *f)
+{
+    if (f->offset == 0 && !f->pinned)
+        wait_ends(fan, f);
 }
 
 /* ---- sending ---------------------------------------------------------------------------- */
@@ -313,7 +412,34 @@ static size_t send_gathered(struct gather *g, const struct crier_scan *scan)
     return 0;
 }
 
-/* Reads on from the follower's position; returns what it cost. */
+/* The disk cannot be read: a cut without a clean end, so that it comes back. */
+static void break_unreadable(struct crier_fanout *fan, struct crier_follower *f)
+{
+    fan->stats.unreadable++;
+    f->unreadable = true;
+    break_follower(fan, f);
+}
+
+/* What the scan answered, when it was not to wait; returns what it cost beyond the looks. */
+static size_t take_slice(struct gather *g,
+                         int r,
+                         const struct crier_scan *scan,
+                         const struct crier_start *gap,
+                         struct crier_now now)
+{
+    wait_ends(g->fan, g->follower);
+    if (r == CRIER_SCAN_GAP)
+        return send_gap(g->fan, g->follower, gap, now);
+    if (r == 0)
+        return send_gathered(g, scan);
+    if (r == -ENOMEM)
+        g->fan->starved = true;
+    else
+        break_unreadable(g->fan, g->follower);
+    return 0;
+}
+
+/* Reads on from the follower's position, or begins to wait; returns what it cost. */
 static size_t
 read_slice(struct crier_fanout *fan, struct crier_follower *f, struct crier_now now)
 {
@@ -329,8 +455,17 @@ read_slice(struct crier_fanout *fan, struct crier_follower *f, struct crier_now 
         .pick_count = f->pick_count,
         .losses = f->losses,
     };
+    struct crier_lag_wait *w = NULL;
     size_t cost = SLICE_COST;
 
+    if (fan->journal->ops->unwait) { /* else it never has to */
+        w = wait_for(fan, f);
+        if (!w) {
+            fan->starved = true;
+            return cost;
+        }
+        scan.wait = &w->wait;
+    }
     /* An event that has begun is completed, whatever its ttl and whatever else is lost. */
     if (f->offset > 0) {
         scan.until = f->position + 1;
@@ -339,13 +474,12 @@ read_slice(struct crier_fanout *fan, struct crier_follower *f, struct crier_now 
     }
     crier_window_reset(&fan->scratch, 0, f->position);
     int r = crier_journal_scan(fan->journal, &scan, gather_event, &g, &gap);
+    if (r == CRIER_WAIT) {
+        wait_begins(fan, f);
+        return cost;
+    }
     cost += (size_t)scan.looks * LOOK_COST;
-    if (r < 0)
-        fan->starved = true;
-    else if (r == CRIER_SCAN_GAP)
-        cost += send_gap(fan, f, &gap, now);
-    else
-        cost += send_gathered(&g, &scan);
+    cost += take_slice(&g, r, &scan, &gap, now);
 
     crier_window_reset(&fan->scratch, 0, 0);
     crier_window_shrink(&fan->scratch, SCRATCH_KEEP);
@@ -379,14 +513,14 @@ size_t crier_lag_slice(struct crier_fanout *fan, struct crier_follower *f, struc
     size_t cost = SLICE_COST;
 
     assert(f->state == CRIER_FOLLOWER_LAGGING && !f->blocked && !f->broken);
-    crier_list_remove(&f->node);
+    park(fan, f);
     if (f->pinned)
         cost += send_pinned(fan, f);
     if (f->blocked || catch_up(fan, f) || (f->finishing && f->offset == 0))
         return cost;
     cost += read_slice(fan, f, now);
-    if (f->blocked || f->broken || catch_up(fan, f))
+    if (f->wait || f->blocked || f->broken || catch_up(fan, f))
         return cost;
-    crier_list_push_back(&fan->round, &f->node);
+    to_round(fan, f);
     return cost;
 }

@@ -35,6 +35,7 @@ enum {
     SPENT_MS = 2,              /* of a tick, on answers: who asks more waits for the next */
     BURST_BYTES = 1024 * 1024, /* of windows: worth giving back */
     TRIM_MS = 100,             /* after a burst */
+    LAG_MS = 250,              /* between two looks at how far streams lag */
     HUBS_MS = 1000,            /* between two looks for what is too old */
     DRAIN_MS = 50,             /* between two looks at how far the drain is */
     THROTTLE_MS = 2, /* how soon a publisher that waits for the journal is looked at again */
@@ -371,6 +372,25 @@ static void expire(struct crier_worker *worker)
     crier_private_expire(worker);
 }
 
+/* Looks at all that lag, and so not in each tick. */
+static void publish_lag(struct crier_worker *worker, bool lagging)
+{
+    uint64_t most = 0;
+
+    if (lagging && worker->now.boot_ms < worker->lag_at)
+        return;
+    worker->lag_at = worker->now.boot_ms + LAG_MS;
+    crier_list_for_each (node, &worker->outlets) {
+        uint64_t distance = lagging
+                                ? crier_fanout_distance(
+                                      CRIER_CONTAINER(node, struct crier_outlet, node)->fanout)
+                                : 0;
+
+        most = distance > most ? distance : most;
+    }
+    crier_stat_set(&worker->stats.lag, most);
+}
+
 static void publish_stats(struct crier_worker *worker)
 {
     struct crier_worker_stats *stats = &worker->stats;
@@ -391,6 +411,8 @@ static void publish_stats(struct crier_worker *worker)
         all.pinned_bytes += f.pinned_bytes;
         all.windows_dropped += f.windows_dropped;
         all.pins_refused += f.pins_refused;
+        all.waiting += f.waiting;
+        all.unreadable += f.unreadable;
     }
     crier_stat_set(&stats->delivered, all.delivered);
     crier_stat_set(&stats->delivered_bytes, all.bytes);
@@ -403,6 +425,9 @@ static void publish_stats(struct crier_worker *worker)
     crier_stat_set(&stats->pinned_bytes, all.pinned_bytes);
     crier_stat_set(&stats->windows_dropped, all.windows_dropped);
     crier_stat_set(&stats->pins_refused, all.pins_refused);
+    crier_stat_set(&stats->disk_waits, all.waiting);
+    crier_stat_set(&stats->unreadable, all.unreadable);
+    publish_lag(worker, all.lagging > 0);
 }
 
 static size_t take_peaks(struct crier_worker *worker)
