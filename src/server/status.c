@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * /-/health, /-/topics, /-/stats: the hub about itself, as JSON. Topics are asked of the journal,
- * which may have to look at the disk: then the exchange waits.
+ * /-/health, /-/topics, /-/stats: the hub about itself, as JSON. Topics are asked of the
+ * journal, which may have to look at the disk: then the exchange waits.
  */
 #include "server/status.h"
 #include "hub/topic.h"
@@ -25,14 +25,11 @@ static void answer_json(struct crier_exchange *ex, unsigned status, struct crier
  * the hub away for that. */
 static void write_health(struct crier_buf *body, enum crier_journal_state state)
 {
-    if (state == CRIER_JOURNAL_FULL)
-        crier_buf_append(body,
-                         CRIER_SLICE("{\"status\":\"degraded\",\"reason\":\"journal-full\"}"));
-    else if (state == CRIER_JOURNAL_FAILED)
-        crier_buf_append(
-            body, CRIER_SLICE("{\"status\":\"degraded\",\"reason\":\"journal-failed\"}"));
-    else
+    if (state == CRIER_JOURNAL_OK)
         crier_buf_append(body, CRIER_SLICE("{\"status\":\"ok\"}"));
+    else
+        crier_buf_printf(body, "{\"status\":\"degraded\",\"reason\":\"%s\"}",
+                         state == CRIER_JOURNAL_FULL ? "journal-full" : "journal-failed");
 }
 
 void crier_status_health(struct crier_exchange *ex)
