@@ -9,7 +9,7 @@
  *            then slices of the lagging followers, in turn (lag.c)
  *
  * Every follower is in exactly one place: a member of its feed (LIVE, BEHIND), or LAGGING, and
- * then in `round` unless it is blocked or broken.
+ * then in `round`, or in `parked` if it is blocked, broken, at its end or waits for the disk.
  *
  * Ownership: a feed owns its subscription; followers are the caller's. One thread, no re-entry
  * from the sink.
@@ -59,15 +59,6 @@ static void set_limits(struct crier_fanout_limits *to, const struct crier_fanout
     to->read_bytes = from->read_bytes ? from->read_bytes : to->read_bytes;
 }
 
-/* Whoever owns the cursor owns the fan-out. */
-static void wake_owner(void *ctx)
-{
-    struct crier_fanout *fan = ctx;
-
-    if (fan->cursor->wake)
-        fan->cursor->wake(fan->cursor->wake_ctx);
-}
-
 int crier_fanout_new(const struct crier_mem *mem,
                      struct crier_journal *journal,
                      struct crier_cursor *cursor,
@@ -88,14 +79,16 @@ int crier_fanout_new(const struct crier_mem *mem,
     crier_list_init(&fan->touched);
     crier_list_init(&fan->standing);
     crier_list_init(&fan->round);
-    crier_list_init(&fan->laggards);
+    crier_list_init(&fan->parked);
     crier_window_pool_init(&fan->pool, mem);
     crier_window_init(&fan->scratch, mem);
     crier_buf_init(&fan->notice, mem);
-    int r = crier_bell_init(&fan->bell, wake_owner, fan);
-    fan->has_bell = r == 0;
-    if (r == 0)
-        r = crier_router_new(mem, journal, &fan->router);
+    int r = crier_bell_init(&fan->bell, cursor->wake, cursor->wake_ctx);
+    if (r < 0) {
+        crier_mem_free(mem, fan);
+        return r;
+    }
+    r = crier_router_new(mem, journal, &fan->router);
     if (r < 0) {
         crier_fanout_free(fan);
         return r;
@@ -109,13 +102,13 @@ struct crier_fanout *crier_fanout_free(struct crier_fanout *fan)
     if (!fan)
         return NULL;
     assert(fan->feeds.count == 0);
-    if (fan->has_bell)
-        crier_bell_deinit(&fan->bell);
     crier_map_deinit(&fan->feeds);
     crier_router_free(fan->router);
     crier_window_pool_deinit(&fan->pool);
     crier_window_deinit(&fan->scratch);
     crier_buf_deinit(&fan->notice);
+    crier_lag_free_spare(fan);
+    crier_bell_deinit(&fan->bell);
     return crier_mem_free(fan->mem, fan);
 }
 
@@ -379,7 +372,7 @@ static void pump_lagging(struct crier_fanout *fan, struct crier_now now)
 
 bool crier_fanout_pump(struct crier_fanout *fan, struct crier_now now)
 {
-    crier_bell_answer(&fan->bell);
+    crier_bell_answer(&fan->bell); /* who waited for the disk is in the round again */
     pump_passes(fan);
     pump_lagging(fan, now);
     return !crier_list_empty(&fan->touched) ||
@@ -398,6 +391,7 @@ void crier_fanout_finish(struct crier_fanout *fan, struct crier_follower *follow
         crier_feed_tidy(fan, follower->feed);
     }
     follower->finishing = true;
+    crier_lag_finish(fan, follower);
 }
 
 void crier_fanout_resume(struct crier_fanout *fan, struct crier_follower *follower)
@@ -405,9 +399,11 @@ void crier_fanout_resume(struct crier_fanout *fan, struct crier_follower *follow
     if (!follower->finishing)
         return;
     follower->finishing = false;
-    if (follower->state == CRIER_FOLLOWER_LAGGING && !follower->blocked && !follower->broken &&
-        crier_list_empty(&follower->node) && !crier_lag_waits(follower))
-        crier_list_push_back(&fan->round, &follower->node);
+    if (follower->state != CRIER_FOLLOWER_LAGGING || follower->blocked || follower->broken ||
+        follower->wait)
+        return;
+    crier_list_remove(&follower->node);
+    crier_list_push_back(&fan->round, &follower->node);
 }
 
 bool crier_follower_done(const struct crier_follower *follower)
@@ -442,25 +438,33 @@ size_t crier_fanout_take_peak(struct crier_fanout *fan)
     return peak;
 }
 
-uint64_t crier_fanout_farthest(const struct crier_fanout *fan)
-{
-    uint64_t farthest = 0;
-
-    crier_list_for_each (node, &fan->laggards) {
-        const struct crier_laggard *l = CRIER_CONTAINER(node, struct crier_laggard, node);
-        uint64_t position = l->follower->position;
-        if (position < fan->position && fan->position - position > farthest)
-            farthest = fan->position - position;
-    }
-    return farthest;
-}
-
 void crier_fanout_get_stats(const struct crier_fanout *fan, struct crier_fanout_stats *ret)
 {
     *ret = fan->stats;
     ret->feeds = fan->feeds.count;
     ret->window_bytes = fan->window_bytes;
     ret->pinned_bytes = fan->pinned_bytes;
+}
+
+static uint64_t distance_in(const struct crier_fanout *fan, const struct crier_list *list)
+{
+    uint64_t most = 0;
+
+    crier_list_for_each (node, list) {
+        const struct crier_follower *f = CRIER_CONTAINER(node, struct crier_follower, node);
+        /* After its picks it goes on at `until`. */
+        uint64_t position = f->picks ? f->until : f->position;
+        if (position < fan->position && fan->position - position > most)
+            most = fan->position - position;
+    }
+    return most;
+}
+
+uint64_t crier_fanout_distance(const struct crier_fanout *fan)
+{
+    uint64_t round = distance_in(fan, &fan->round), parked = distance_in(fan, &fan->parked);
+
+    return round > parked ? round : parked;
 }
 
 /* ---- check ------------------------------------------------------------------------------ */
@@ -474,10 +478,18 @@ static void check_round(const struct crier_fanout *fan)
         assert(f->state == CRIER_FOLLOWER_LAGGING && !f->blocked && !f->broken);
         assert(f->position <= fan->position || f->pinned);
         assert(!f->pinned || f->offset < f->pinned_len);
+        assert(!f->wait || !f->blocked);
         (void)f;
         lagging++;
     }
-    assert(lagging <= fan->stats.lagging);
+    crier_list_for_each (node, &fan->parked) {
+        const struct crier_follower *f = CRIER_CONTAINER(node, struct crier_follower, node);
+        assert(f->state == CRIER_FOLLOWER_LAGGING);
+        assert(f->blocked || f->broken || f->wait || (f->finishing && f->offset == 0));
+        (void)f;
+        lagging++;
+    }
+    assert(lagging == fan->stats.lagging);
     (void)lagging;
 }
 

@@ -21,14 +21,14 @@
  *   LAGGING  it stands at `position` (+ `offset` bytes of the next event) and reads the journal
  *
  * A follower that could not take all is `blocked`: it is not tried again until
- * crier_fanout_writable.
+ * crier_fanout_writable. One that lags may have to wait for the disk (`wait`): it is tried again
+ * when the journal, in whatever thread, has called; the cursor's wake tells the worker.
  */
 #ifndef CRIER_HUB_FANOUT_H
 #define CRIER_HUB_FANOUT_H
 
 #include "base/buf.h"
 #include "base/list.h"
-#include "hub/bell.h"
 #include "hub/notice.h"
 #include "hub/router.h"
 #include "hub/subscription.h"
@@ -36,7 +36,7 @@
 
 struct crier_feed;
 struct crier_fanout;
-struct crier_laggard;
+struct crier_lag_wait;
 
 enum crier_follower_state {
     CRIER_FOLLOWER_OUT = 0, /* in no feed */
@@ -52,12 +52,12 @@ struct crier_follower {
     uint64_t offset;
     /* LAGGING: everything up to this number was sent, is pinned or does not match. */
     uint64_t position;
-    struct crier_list node; /* LAGGING and not blocked: in the fan-out's round */
-    char *pinned;           /* LAGGING: the unsent rest of a cut event or notice (lag.c) */
-    uint64_t *picks;        /* since=latest: numbers to send first */
-    struct crier_laggard *laggard; /* LAGGING: what only laggards need (lag.c); may be NULL */
-    uint64_t until;                /* where it goes on after picks */
-    uint64_t losses; /* the journal's, at its start or last gap: later ones count */
+    struct crier_list node;      /* LAGGING: in the fan-out's round, or in parked */
+    struct crier_lag_wait *wait; /* LAGGING: it waits for the disk (lag.c); NULL: it does not */
+    char *pinned;                /* LAGGING: the unsent rest of a cut event or notice (lag.c) */
+    uint64_t *picks;             /* since=latest: numbers to send first */
+    uint64_t until;              /* where it goes on after picks */
+    uint64_t losses;             /* the journal's, at its start or last gap: later ones count */
     uint32_t pinned_len;
     uint32_t pick_count;
     uint32_t cut_hash; /* of the bytes sent of a rendered event that is to be read again */
@@ -66,6 +66,7 @@ struct crier_follower {
     bool blocked;
     bool broken;       /* a cut event cannot be completed: the server ends it, not cleanly */
     bool pinned_event; /* what is pinned is an event (else a gap notice) */
+    bool unreadable;   /* broken, because the journal could not be read */
     bool finishing;    /* it gets the rest of what was begun, and no more */
 };
 
@@ -101,12 +102,12 @@ extern const struct crier_fanout_limits crier_fanout_defaults;
 struct crier_fanout_stats {
     uint64_t delivered, bytes, replayed, sends;
     uint64_t feeds, followers, behind, lagging; /* now */
-    uint64_t waiting;                           /* of those lagging: for the disk, now */
-    uint64_t unreadable; /* a follower was broken because history cannot be read */
-    uint64_t window_bytes, pinned_bytes; /* now */
-    uint64_t windows_dropped;            /* by window_bytes, windows_bytes or a lap */
-    uint64_t pins_refused;               /* by pin_bytes: read again instead */
-    uint64_t passes;                     /* for tests */
+    uint64_t window_bytes, pinned_bytes;        /* now */
+    uint64_t waiting;                           /* of those lagging, for the disk, now */
+    uint64_t unreadable;                        /* broken: the journal could not be read */
+    uint64_t windows_dropped;                   /* by window_bytes, windows_bytes or a lap */
+    uint64_t pins_refused;                      /* by pin_bytes: read again instead */
+    uint64_t passes;                            /* for tests */
 };
 
 /* limits NULL, or any 0 in it: the defaults. The cursor is attached already; fan-out keeps its
@@ -164,10 +165,9 @@ const struct crier_subscription *crier_follower_subscription(const struct crier_
 /* The most bytes all windows had since the last call: after a burst the allocator may hold on
  * to what was given back. */
 size_t crier_fanout_take_peak(struct crier_fanout *);
-/* How many events of the journal's the one that lags most is behind; 0: none lags. Looks at each
- * of them. */
-uint64_t crier_fanout_farthest(const struct crier_fanout *);
 void crier_fanout_get_stats(const struct crier_fanout *, struct crier_fanout_stats *ret);
+/* How many events is the one that lags most behind what was read? Looks at all that lag. */
+uint64_t crier_fanout_distance(const struct crier_fanout *);
 void crier_fanout_check(struct crier_fanout *); /* asserts the invariants */
 
 #endif

@@ -7,6 +7,7 @@
 #define CRIER_HUB_FEED_H
 
 #include "base/map.h"
+#include "hub/bell.h"
 #include "hub/fanout.h"
 #include "hub/window.h"
 
@@ -42,10 +43,10 @@ struct crier_fanout {
     struct crier_map feeds;
     struct crier_list touched;  /* feeds with a pass to do, in turn */
     struct crier_list standing; /* feeds without, whose window is kept for members behind */
-    struct crier_list round;    /* followers that lag, not blocked and not waiting, in turn */
-    struct crier_list laggards; /* all that lag */
-    struct crier_bell bell;     /* rung when what a laggard waits for has been read */
-    bool has_bell;
+    struct crier_list round;    /* followers that lag and can be given a slice, in turn */
+    struct crier_list parked;   /* those that lag and cannot: blocked, waiting, at their end */
+    struct crier_bell bell;     /* rung when one can read on */
+    struct crier_lag_wait *spare; /* for the next question */
     struct crier_window_pool pool;
     struct crier_window scratch;       /* a lagging follower's slice */
     struct crier_buf notice;           /* a gap notice */
@@ -56,17 +57,6 @@ struct crier_fanout {
     size_t removed;                    /* feeds since the cursor's interest was rebuilt */
     bool starved;                      /* a lagging follower found no memory: do not spin */
     struct crier_fanout_stats stats;   /* the counters; sizes are filled in when asked for */
-};
-
-/* A follower's while it lags. Without memory for it, it is not counted among the farthest; where
- * the journal may have to wait, it is tried again later. */
-struct crier_laggard {
-    struct crier_list node; /* in the fan-out's laggards */
-    struct crier_wait wait;
-    struct crier_news news; /* it was woken */
-    struct crier_fanout *fan;
-    struct crier_follower *follower;
-    bool waiting; /* for the disk: out of the round until it is told */
 };
 
 static inline struct crier_dress crier_feed_dress(const struct crier_feed *feed)
@@ -136,7 +126,9 @@ void crier_lag_begin(struct crier_fanout *,
 size_t crier_lag_slice(struct crier_fanout *, struct crier_follower *, struct crier_now now);
 /* Frees what it holds and takes it out of the round. */
 void crier_lag_end(struct crier_fanout *, struct crier_follower *);
-/* Does it wait for the disk? */
-bool crier_lag_waits(const struct crier_follower *);
+/* It is to finish: if it stands between events there is nothing to wait for. */
+void crier_lag_finish(struct crier_fanout *, struct crier_follower *);
+/* For the end of the fan-out. */
+void crier_lag_free_spare(struct crier_fanout *);
 
 #endif

@@ -19,12 +19,16 @@
  *
  * A large plain event is sent straight from the journal's memory, without a copy.
  *
- * What has to be read from a disk is asked for and waited for: the follower leaves the round, and
- * comes back into it when it is told (the bell), to ask once more.
+ * A journal on disk may not have the next slice in memory: then the follower waits. It is parked,
+ * with its question, until the journal rings; it holds no place in the tick, and the worker
+ * sleeps if there is nothing else. Only who waits has a crier_lag_wait: the next question is
+ * asked with the fan-out's spare one.
  *
- * What can fail: memory. Then the follower stays where it is and is tried again with the next
- * event or tick; nothing is lost. Only a gap notice that is cut and cannot be pinned breaks it,
- * and a history that cannot be read.
+ *     round ──slice: CRIER_WAIT──▶ parked ──wake (any thread) ──▶ bell ──pump──▶ round
+ *
+ * What can fail: memory, and the disk. Without memory the follower stays where it is and is
+ * tried again with the next event or tick; nothing is lost. Only a gap notice that is cut and
+ * cannot be pinned breaks it, and a disk that cannot be read.
  */
 #include "base/mem.h"
 #include "hub/feed.h"
@@ -85,6 +89,91 @@ static void break_follower(struct crier_fanout *fan, struct crier_follower *f)
         fan->sink.broken(fan->sink.ctx, f);
 }
 
+/* ---- waiting ---------------------------------------------------------------------------- */
+
+struct crier_lag_wait {
+    struct crier_wait wait;
+    struct crier_news news;
+    struct crier_fanout *fan;
+    struct crier_follower *follower;
+};
+
+static void park(struct crier_fanout *fan, struct crier_follower *f)
+{
+    crier_list_remove(&f->node);
+    crier_list_push_back(&fan->parked, &f->node);
+}
+
+static void to_round(struct crier_fanout *fan, struct crier_follower *f)
+{
+    crier_list_remove(&f->node);
+    crier_list_push_back(&fan->round, &f->node);
+}
+
+/* Any thread. */
+static void wake(struct crier_wait *wait)
+{
+    struct crier_lag_wait *w = CRIER_CONTAINER(wait, struct crier_lag_wait, wait);
+
+    crier_bell_ring(&w->fan->bell, &w->news);
+}
+
+static void told(struct crier_news *news)
+{
+    struct crier_lag_wait *w = CRIER_CONTAINER(news, struct crier_lag_wait, news);
+
+    to_round(w->fan, w->follower);
+}
+
+/* The follower's, or the spare one. NULL: out of memory. */
+static struct crier_lag_wait *wait_for(struct crier_fanout *fan, struct crier_follower *f)
+{
+    struct crier_lag_wait *w = f->wait ? f->wait : fan->spare;
+
+    if (w)
+        return w;
+    w = crier_mem_zalloc(fan->mem, sizeof(*w));
+    if (!w)
+        return NULL;
+    w->wait.wake = wake;
+    w->fan = fan;
+    crier_news_init(&w->news, told);
+    fan->spare = w;
+    return w;
+}
+
+static void wait_begins(struct crier_fanout *fan, struct crier_follower *f)
+{
+    if (!f->wait) {
+        f->wait = fan->spare;
+        fan->spare = NULL;
+        fan->stats.waiting++;
+    }
+    f->wait->follower = f;
+}
+
+/* It was answered, or is given up. */
+static void wait_ends(struct crier_fanout *fan, struct crier_follower *f)
+{
+    struct crier_lag_wait *w = f->wait;
+
+    if (!w)
+        return;
+    crier_journal_unwait(fan->journal, &w->wait);
+    crier_bell_forget(&fan->bell, &w->news);
+    f->wait = NULL;
+    fan->stats.waiting--;
+    if (fan->spare)
+        crier_mem_free(fan->mem, w);
+    else
+        fan->spare = w;
+}
+
+void crier_lag_free_spare(struct crier_fanout *fan)
+{
+    fan->spare = crier_mem_free(fan->mem, fan->spare);
+}
+
 /* ---- position --------------------------------------------------------------------------- */
 
 static void drop_picks(struct crier_fanout *fan, struct crier_follower *f)
@@ -127,64 +216,6 @@ cut_at(struct crier_fanout *fan, struct crier_follower *f, const struct crier_pl
         f->cut_hash = hash_sent(fan, at->event, at->into);
 }
 
-/* ---- waiting for the disk ---------------------------------------------------------------- */
-
-bool crier_lag_waits(const struct crier_follower *f)
-{
-    return f->laggard && f->laggard->waiting;
-}
-
-/* Any thread. */
-static void wake(struct crier_wait *wait)
-{
-    struct crier_laggard *l = CRIER_CONTAINER(wait, struct crier_laggard, wait);
-
-    crier_bell_ring(&l->fan->bell, &l->news);
-}
-
-static void stop_waiting(struct crier_laggard *l)
-{
-    l->fan->stats.waiting -= l->waiting;
-    l->waiting = false;
-}
-
-static void told(struct crier_news *news)
-{
-    struct crier_laggard *l = CRIER_CONTAINER(news, struct crier_laggard, news);
-    struct crier_follower *f = l->follower;
-
-    stop_waiting(l);
-    if (!f->blocked && !f->broken && crier_list_empty(&f->node))
-        crier_list_push_back(&l->fan->round, &f->node);
-}
-
-static void laggard_new(struct crier_fanout *fan, struct crier_follower *f)
-{
-    struct crier_laggard *l = crier_mem_zalloc(fan->mem, sizeof(*l));
-
-    f->laggard = l;
-    if (!l)
-        return;
-    l->fan = fan;
-    l->follower = f;
-    l->wait.wake = wake;
-    crier_news_init(&l->news, told);
-    crier_list_push_back(&fan->laggards, &l->node);
-}
-
-static void laggard_free(struct crier_fanout *fan, struct crier_follower *f)
-{
-    struct crier_laggard *l = f->laggard;
-
-    if (!l)
-        return;
-    crier_journal_unwait(fan->journal, &l->wait);
-    crier_bell_forget(&fan->bell, &l->news);
-    stop_waiting(l);
-    crier_list_remove(&l->node);
-    f->laggard = crier_mem_free(fan->mem, l);
-}
-
 void crier_lag_begin(struct crier_fanout *fan,
                      struct crier_follower *f,
                      const struct crier_place *at)
@@ -192,22 +223,26 @@ void crier_lag_begin(struct crier_fanout *fan,
     f->state = CRIER_FOLLOWER_LAGGING;
     fan->stats.lagging++;
     crier_list_init(&f->node);
-    laggard_new(fan, f);
     cut_at(fan, f, at);
-    if (!f->blocked)
-        crier_list_push_back(&fan->round, &f->node);
+    crier_list_push_back(f->blocked ? &fan->parked : &fan->round, &f->node);
 }
 
 void crier_lag_end(struct crier_fanout *fan, struct crier_follower *f)
 {
+    wait_ends(fan, f);
     if (f->pinned)
         unpin(fan, f);
-    laggard_free(fan, f); /* what it asks borrows the picks */
     if (f->picks)
         drop_picks(fan, f);
     crier_list_remove(&f->node);
     f->state = CRIER_FOLLOWER_OUT;
     fan->stats.lagging--;
+}
+
+void crier_lag_finish(struct crier_fanout *fan, struct crier_follower *f)
+{
+    if (f->offset == 0 && !f->pinned)
+        wait_ends(fan, f);
 }
 
 /* ---- sending ---------------------------------------------------------------------------- */
@@ -377,32 +412,34 @@ static size_t send_gathered(struct gather *g, const struct crier_scan *scan)
     return 0;
 }
 
-/* With memory for waiting, where that may be. false: there is none now. */
-static bool may_ask(struct crier_fanout *fan, struct crier_follower *f)
+/* The disk cannot be read: a cut without a clean end, so that it comes back. */
+static void break_unreadable(struct crier_fanout *fan, struct crier_follower *f)
 {
-    if (fan->journal->may_wait && !f->laggard)
-        laggard_new(fan, f);
-    fan->starved = fan->starved || (fan->journal->may_wait && !f->laggard);
-    return !fan->journal->may_wait || f->laggard;
-}
-
-static void fail_to_read(struct crier_fanout *fan, struct crier_follower *f, int r)
-{
-    if (r == -ENOMEM) {
-        fan->starved = true;
-        return;
-    }
     fan->stats.unreadable++;
+    f->unreadable = true;
     break_follower(fan, f);
 }
 
-static void begin_waiting(struct crier_fanout *fan, struct crier_follower *f)
+/* What the scan answered, when it was not to wait; returns what it cost beyond the looks. */
+static size_t take_slice(struct gather *g,
+                         int r,
+                         const struct crier_scan *scan,
+                         const struct crier_start *gap,
+                         struct crier_now now)
 {
-    fan->stats.waiting += !f->laggard->waiting;
-    f->laggard->waiting = true;
+    wait_ends(g->fan, g->follower);
+    if (r == CRIER_SCAN_GAP)
+        return send_gap(g->fan, g->follower, gap, now);
+    if (r == 0)
+        return send_gathered(g, scan);
+    if (r == -ENOMEM)
+        g->fan->starved = true;
+    else
+        break_unreadable(g->fan, g->follower);
+    return 0;
 }
 
-/* Reads on from the follower's position; returns what it cost. */
+/* Reads on from the follower's position, or begins to wait; returns what it cost. */
 static size_t
 read_slice(struct crier_fanout *fan, struct crier_follower *f, struct crier_now now)
 {
@@ -417,10 +454,18 @@ read_slice(struct crier_fanout *fan, struct crier_follower *f, struct crier_now 
         .picks = f->picks,
         .pick_count = f->pick_count,
         .losses = f->losses,
-        .wait = f->laggard && fan->journal->may_wait ? &f->laggard->wait : NULL,
     };
+    struct crier_lag_wait *w = NULL;
     size_t cost = SLICE_COST;
 
+    if (fan->journal->ops->unwait) { /* else it never has to */
+        w = wait_for(fan, f);
+        if (!w) {
+            fan->starved = true;
+            return cost;
+        }
+        scan.wait = &w->wait;
+    }
     /* An event that has begun is completed, whatever its ttl and whatever else is lost. */
     if (f->offset > 0) {
         scan.until = f->position + 1;
@@ -429,15 +474,12 @@ read_slice(struct crier_fanout *fan, struct crier_follower *f, struct crier_now 
     }
     crier_window_reset(&fan->scratch, 0, f->position);
     int r = crier_journal_scan(fan->journal, &scan, gather_event, &g, &gap);
+    if (r == CRIER_WAIT) {
+        wait_begins(fan, f);
+        return cost;
+    }
     cost += (size_t)scan.looks * LOOK_COST;
-    if (r < 0)
-        fail_to_read(fan, f, r);
-    else if (r == CRIER_WAIT)
-        begin_waiting(fan, f);
-    else if (r == CRIER_SCAN_GAP)
-        cost += send_gap(fan, f, &gap, now);
-    else
-        cost += send_gathered(&g, &scan);
+    cost += take_slice(&g, r, &scan, &gap, now);
 
     crier_window_reset(&fan->scratch, 0, 0);
     crier_window_shrink(&fan->scratch, SCRATCH_KEEP);
@@ -471,15 +513,14 @@ size_t crier_lag_slice(struct crier_fanout *fan, struct crier_follower *f, struc
     size_t cost = SLICE_COST;
 
     assert(f->state == CRIER_FOLLOWER_LAGGING && !f->blocked && !f->broken);
-    crier_list_remove(&f->node);
+    park(fan, f);
     if (f->pinned)
         cost += send_pinned(fan, f);
     if (f->blocked || catch_up(fan, f) || (f->finishing && f->offset == 0))
         return cost;
-    if (may_ask(fan, f))
-        cost += read_slice(fan, f, now);
-    if (f->blocked || f->broken || crier_lag_waits(f) || catch_up(fan, f))
+    cost += read_slice(fan, f, now);
+    if (f->wait || f->blocked || f->broken || catch_up(fan, f))
         return cost;
-    crier_list_push_back(&fan->round, &f->node);
+    to_round(fan, f);
     return cost;
 }

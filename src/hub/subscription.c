@@ -8,7 +8,8 @@
  * so that no concatenation can be read in two ways.
  *
  *     | n exact | exact... | n patterns | patterns... | n types | types... | form | chunked |
- *     `------------ selectors_key ------------------'
+ *     `------------ selectors_key ------------------'                    |
+ *     `------------ the filter's key ------------------------------------'
  *
  * Sorting goes by insertion into a small array on the stack: it drops doubles on the way and
  * stops as soon as there are too many, whatever an outsider sends.
@@ -140,12 +141,12 @@ static void fill_key(struct crier_subscription *subscription,
     slices_write(&parts->patterns, &at, layout->selectors + parts->exact.count);
     subscription->selectors_key = (struct crier_slice){layout->key, (size_t)(at - layout->key)};
     slices_write(&parts->types, &at, layout->types);
+    /* What is read from the journal does not depend on how it is dressed. */
+    subscription->filter.key = (struct crier_slice){layout->key, (size_t)(at - layout->key)};
     *at++ = (char)subscription->form;
     *at++ = (char)subscription->chunked;
     assert((size_t)(at - layout->key) == parts->key_len);
     subscription->key = (struct crier_slice){layout->key, parts->key_len};
-    /* All but the form and the framing. */
-    subscription->filter.key = crier_slice_sub(subscription->key, 0, parts->key_len - 2);
 }
 
 static void fill_filter(struct crier_subscription *subscription,

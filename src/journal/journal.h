@@ -94,7 +94,9 @@ struct crier_parcel {
 };
 
 /* For a question that may have to wait for the disk. Zeroed but for wake; one question at a
- * time, and what it was asked with (filter, picks) stays until it is answered or given up. */
+ * time, and what it was asked with (filter, picks) stays until it is answered or given up. When
+ * it is asked once more, a scan's `until` may have grown. CRIER_SINCE_NOW is answered at once.
+ */
 struct crier_wait {
     /* The same question, asked once more, is answered now (or has to wait again). Any thread,
      * under a mutex of the journal: it must only signal. */

@@ -35,10 +35,15 @@ static struct crier_now conn_now(const struct crier_conn *conn)
 static void conn_log_end(struct crier_conn *conn)
 {
     static const char *const reasons[] = {
-        [CRIER_END_CLOSED] = "closed",  [CRIER_END_PEER] = "peer closed",
-        [CRIER_END_LOST] = "peer gone", [CRIER_END_STALLED] = "stalled",
-        [CRIER_END_LAGGED] = "lagged",  [CRIER_END_MEMORY] = "out of memory",
-        [CRIER_END_SERVER] = "end",     [CRIER_END_FAILED] = "failed",
+        [CRIER_END_CLOSED] = "closed",
+        [CRIER_END_PEER] = "peer closed",
+        [CRIER_END_LOST] = "peer gone",
+        [CRIER_END_STALLED] = "stalled",
+        [CRIER_END_LAGGED] = "lagged",
+        [CRIER_END_MEMORY] = "out of memory",
+        [CRIER_END_SERVER] = "end",
+        [CRIER_END_FAILED] = "failed",
+        [CRIER_END_UNREAD] = "journal cannot be read",
     };
     struct crier_log *log = conn->worker->server->log;
     char text[CRIER_ADDRESS_TEXT];
@@ -194,6 +199,12 @@ static bool conn_awaits(const struct crier_conn *conn)
 static bool conn_awaits_program(const struct crier_conn *conn)
 {
     return conn->exchange && conn->exchange->later && conn->exchange->call;
+}
+
+/* It asked the journal, which has to look at the disk. */
+static bool conn_awaits_journal(const struct crier_conn *conn)
+{
+    return conn->exchange && conn->exchange->later && conn->exchange->ask;
 }
 
 static uint64_t conn_stall_due(const struct crier_conn *conn)
@@ -724,8 +735,10 @@ void crier_conn_ready(struct crier_conn *conn, unsigned ready)
     if (ready & CRIER_READY_OUT)
         conn->blocked = false;
     conn->leaving = conn->leaving || (ready & (CRIER_READY_RDHUP | CRIER_READY_HUP)) != 0;
-    /* Nobody waits for that answer any more (as on a stream, a half-close is leaving). */
-    if (conn_awaits_program(conn) && conn->leaving) {
+    /* Nobody waits for that answer any more (as on a stream, a half-close is leaving; but not
+     * where the answer only takes so long because of the disk). */
+    if ((conn_awaits_program(conn) && conn->leaving) ||
+        (conn_awaits_journal(conn) && (ready & CRIER_READY_HUP))) {
         crier_conn_doom(conn, CRIER_END_PEER);
         return;
     }

@@ -39,6 +39,7 @@ enum crier_conn_end {
     CRIER_END_MEMORY = 6,
     CRIER_END_SERVER = 7, /* the server ends, and time is up */
     CRIER_END_FAILED = 8, /* a program's stream said so */
+    CRIER_END_UNREAD = 9, /* the journal cannot be read */
 };
 
 struct crier_conn {

@@ -58,10 +58,23 @@ int crier_exchange_new(struct crier_conn *conn,
     return 0;
 }
 
+static void ask_free(struct crier_exchange *ex)
+{
+    struct crier_ask *ask = ex->ask;
+
+    if (!ask)
+        return;
+    crier_journal_unwait(ex->outlet->journal, &ask->wait);
+    crier_bell_forget(&ex->conn->worker->bell, &ask->news);
+    ex->ask = NULL;
+    ask->free(ask);
+}
+
 void crier_exchange_free(struct crier_exchange *ex)
 {
     const struct crier_mem *mem = ex->conn->worker->server->mem;
 
+    ask_free(ex);
     if (ex->free_publish)
         ex->free_publish(ex);
     if (ex->call)
@@ -218,6 +231,48 @@ static void put_off(struct crier_exchange *ex, const struct crier_answer *answer
     wait_for_turn(ex, answer_put_off);
 }
 
+/* ---- waiting for the journal ------------------------------------------------------------ */
+
+/* Any thread. */
+static void ask_wake(struct crier_wait *wait)
+{
+    struct crier_ask *ask = CRIER_CONTAINER(wait, struct crier_ask, wait);
+
+    crier_bell_ring(&ask->ex->conn->worker->bell, &ask->news);
+}
+
+static void ask_told(struct crier_news *news)
+{
+    struct crier_ask *ask = CRIER_CONTAINER(news, struct crier_ask, news);
+    struct crier_conn *conn = ask->ex->conn;
+
+    if (conn->state != CRIER_CONN_READING)
+        return; /* it is doomed, and freed in a moment */
+    ask->ex->later = false;
+    ask->go_on(ask); /* may free it */
+    if (conn->exchange || conn->state == CRIER_CONN_DOOMED)
+        return;
+    if (conn->reader)
+        crier_http_reset(conn->reader);
+    crier_conn_flush(conn);
+    crier_conn_arm(conn);
+    crier_conn_enqueue(conn); /* the next request may be there already */
+}
+
+void crier_ask_init(struct crier_exchange *ex, struct crier_ask *ask)
+{
+    ask->wait = (struct crier_wait){.wake = ask_wake};
+    crier_news_init(&ask->news, ask_told);
+    ask->ex = ex;
+    ex->ask = ask;
+}
+
+void crier_ask_wait(struct crier_ask *ask)
+{
+    ask->ex->later = true;
+    crier_conn_arm(ask->ex->conn);
+}
+
 /* ---- answering -------------------------------------------------------------------------- */
 
 void crier_exchange_head(struct crier_exchange *ex, unsigned status)
@@ -354,6 +409,17 @@ void crier_exchange_refuse(struct crier_exchange *ex,
                                                      .body = crier_buf_slice(&body),
                                                      .headers = headers});
     crier_buf_deinit(&body);
+}
+
+void crier_exchange_refuse_read(struct crier_exchange *ex, int result)
+{
+    if (result == -ENOMEM)
+        crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
+    else
+        crier_exchange_refuse_for(
+            ex, CRIER_PROBLEM_JOURNAL_FAILED,
+            "The journal cannot be read: its disk has failed. The operator "
+            "should look at the disk and at the hub's log.");
 }
 
 void crier_conn_refuse(struct crier_conn *conn, enum crier_problem problem, const char *detail)

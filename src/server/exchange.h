@@ -24,6 +24,16 @@ enum crier_route_kind {
     CRIER_ROUTE_SITE,    /* a program's: a handler, constant bytes */
 };
 
+/* A question of an exchange to its outlet's journal, which may have to wait: the first member
+ * of what its route keeps meanwhile. */
+struct crier_ask {
+    struct crier_wait wait; /* for the journal's calls */
+    struct crier_news news;
+    struct crier_exchange *ex;
+    void (*go_on)(struct crier_ask *); /* asks once more */
+    void (*free)(struct crier_ask *);  /* with all that is around it */
+};
+
 struct crier_exchange {
     struct crier_conn *conn;
     /* Borrowed from the reader until the request's end; NULL afterwards. */
@@ -55,6 +65,7 @@ struct crier_exchange {
      * goes on here. NULL: it waits for something else (a program, or the journal: `ask`). */
     void (*go_on)(struct crier_exchange *);
     struct crier_put_off *put_off; /* an answer whose turn has not come */
+    struct crier_ask *ask;         /* it waits, or waited, for the journal */
 };
 
 int crier_exchange_new(struct crier_conn *,
@@ -95,6 +106,14 @@ struct crier_slice crier_exchange_keep(struct crier_exchange *, struct crier_sli
  * later; until then nothing is read on it. */
 void crier_exchange_when_landed(struct crier_exchange *, void (*fn)(struct crier_exchange *));
 
+/* ---- waiting for the journal ------------------------------------------------------------ */
+
+/* The exchange owns it from now on: go_on and free are set. */
+void crier_ask_init(struct crier_exchange *, struct crier_ask *);
+/* The journal answered CRIER_WAIT: nothing is read on the connection until go_on is called. The
+ * request's views stay good. */
+void crier_ask_wait(struct crier_ask *);
+
 /* ---- answers: one for each exchange; a HEAD gets the head alone ------------------------- */
 
 struct crier_answer {
@@ -113,6 +132,8 @@ void crier_exchange_refuse(struct crier_exchange *,
                            struct crier_slice detail,
                            struct crier_slice extra,
                            struct crier_slice headers);
+/* A question to the journal failed: out of memory, or its disk cannot be read. */
+void crier_exchange_refuse_read(struct crier_exchange *, int result);
 static inline void crier_exchange_refuse_for(struct crier_exchange *ex,
                                              enum crier_problem problem,
                                              const char *detail)

@@ -207,28 +207,69 @@ static int subscribe(struct crier_exchange *ex,
     return r;
 }
 
-/* HEAD: the head a GET would get now, and nothing is registered. */
-static void answer_head(struct crier_exchange *ex,
-                        const struct wish *w,
-                        struct crier_subscription *subscription)
+/* HEAD: the head a GET would get now, and nothing is registered. Kept while the journal looks
+ * for the place where it would start. */
+struct head {
+    struct crier_ask ask;
+    struct crier_subscription *subscription;
+    struct crier_since since;
+    bool resume;
+};
+
+static void head_free(struct crier_ask *ask)
 {
-    struct crier_server *server = ex->conn->worker->server;
-    struct crier_dress dress = crier_subscription_dress(subscription);
+    struct head *head = CRIER_CONTAINER(ask, struct head, ask);
+
+    const struct crier_mem *mem = head->subscription->mem;
+
+    crier_subscription_free(head->subscription);
+    crier_mem_free(mem, head);
+}
+
+static void answer_head(struct crier_ask *ask)
+{
+    struct head *head = CRIER_CONTAINER(ask, struct head, ask);
+    struct crier_exchange *ex = ask->ex;
     struct crier_start start;
+    int r;
 
     memset(&start, 0, sizeof(start));
-    if (crier_journal_locate(ex->outlet->journal, &subscription->filter, &w->start.since,
-                             ex->outlet->now, NULL, &start) < 0) {
+    r = crier_journal_locate(ex->outlet->journal, &head->subscription->filter, &head->since,
+                             ex->outlet->now, &ask->wait, &start);
+    if (r == CRIER_WAIT) {
+        crier_ask_wait(ask);
+        return;
+    }
+    if (r < 0) {
+        crier_exchange_refuse_read(ex, r);
+        return;
+    }
+    crier_mem_free(ex->conn->worker->server->mem, start.picks);
+    crier_stream_write_head(
+        ex, &(struct crier_stream_head){.status = 200,
+                                        .dress = crier_subscription_dress(head->subscription),
+                                        .start = &start,
+                                        .resume = head->resume});
+    crier_exchange_answered(ex);
+}
+
+static void begin_head(struct crier_exchange *ex,
+                       const struct wish *w,
+                       struct crier_subscription *subscription)
+{
+    struct head *head = crier_mem_zalloc(ex->conn->worker->server->mem, sizeof(*head));
+
+    if (!head) {
         crier_subscription_free(subscription);
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
         return;
     }
-    crier_mem_free(server->mem, start.picks);
-    crier_stream_write_head(
-        ex, &(struct crier_stream_head){
-                .status = 200, .dress = dress, .start = &start, .resume = w->start.resume});
-    crier_subscription_free(subscription);
-    crier_exchange_answered(ex);
+    *head = (struct head){.ask = {.go_on = answer_head, .free = head_free},
+                          .subscription = subscription,
+                          .since = w->start.since,
+                          .resume = w->start.resume};
+    crier_ask_init(ex, &head->ask);
+    answer_head(&head->ask);
 }
 
 static void open_stream(struct crier_exchange *ex,
@@ -273,7 +314,7 @@ void crier_follow(struct crier_exchange *ex)
             w.start.since = (struct crier_since){.kind = CRIER_SINCE_LAST, .count = 100};
         crier_history(ex, subscription, &w.start.since);
     } else if (ex->method == CRIER_METHOD_HEAD) {
-        answer_head(ex, &w, subscription);
+        begin_head(ex, &w, subscription);
     } else {
         open_stream(ex, &w, subscription);
     }

@@ -12,7 +12,15 @@
 
 enum { LIMIT_DEFAULT = 1000, LIMIT_MOST = 10000 };
 
+/* A page in the making; it stays while the journal looks at the disk, before the place where it
+ * starts is known and between two slices. */
 struct page {
+    struct crier_ask ask;
+    struct crier_subscription *subscription;
+    struct crier_since since;
+    struct crier_start start; /* once `located` */
+    struct crier_scan scan;
+    bool located;
     struct crier_buf body;
     uint64_t count, limit, max_bytes;
     struct crier_id last;
@@ -75,31 +83,53 @@ write_next(struct crier_exchange *ex, const struct page *page, struct crier_buf 
     crier_buf_append(headers, CRIER_SLICE(">; rel=\"next\"\r\n"));
 }
 
-static int read_page(struct crier_exchange *ex,
-                     const struct crier_filter *filter,
-                     const struct crier_start *start,
-                     struct page *page)
+static int locate(struct crier_exchange *ex, struct page *page)
 {
-    struct crier_journal *journal = ex->outlet->journal;
-    struct crier_scan scan = {.filter = filter,
-                              .position = start->position,
-                              .until = start->until,
-                              .now_boot_ms = ex->outlet->now.boot_ms,
-                              .picks = start->picks,
-                              .pick_count = start->pick_count,
-                              .losses = start->losses};
+    int r = crier_journal_locate(ex->outlet->journal, &page->subscription->filter, &page->since,
+                                 ex->outlet->now, &page->ask.wait, &page->start);
+
+    if (r != 0)
+        return r;
+    page->located = true;
+    page->scan = (struct crier_scan){.filter = &page->subscription->filter,
+                                     .position = page->start.position,
+                                     .until = page->start.until,
+                                     .now_boot_ms = ex->outlet->now.boot_ms,
+                                     .picks = page->start.picks,
+                                     .pick_count = page->start.pick_count,
+                                     .losses = page->start.losses,
+                                     .wait = &page->ask.wait};
+    return 0;
+}
+
+/* Is there nothing more to scan? A journal may end a slice wherever it likes. */
+static bool is_whole(const struct page *page)
+{
+    const struct crier_scan *scan = &page->scan;
+    uint64_t end = scan->pick_count ? scan->picks[scan->pick_count - 1] : scan->until;
+
+    return page->more || page->body.failed || scan->position >= end;
+}
+
+/* 0, CRIER_WAIT, < 0. */
+static int read_page(struct crier_exchange *ex, struct page *page)
+{
     struct crier_start gap;
+    int r = page->located ? 0 : locate(ex, page);
 
-    for (;;) {
-        int r = crier_journal_scan(journal, &scan, add_record, page, &gap);
+    while (r == 0 && !is_whole(page)) {
+        uint64_t before = page->scan.position;
 
-        if (r != CRIER_SCAN_GAP)
-            return r < 0 ? r : crier_buf_error(&page->body);
-        scan.position = gap.position; /* an event left history between the two calls */
-        scan.losses = gap.losses;
-        if (scan.position >= scan.until)
-            return 0;
+        r = crier_journal_scan(ex->outlet->journal, &page->scan, add_record, page, &gap);
+        if (r == CRIER_SCAN_GAP) {
+            page->scan.position = gap.position; /* an event left history between the calls */
+            page->scan.losses = gap.losses;
+            r = 0;
+        } else if (r == 0 && page->scan.position == before) {
+            break; /* there is nothing more */
+        }
     }
+    return r == 0 ? crier_buf_error(&page->body) : r;
 }
 
 /* Pages that their readers do not take are bounded: see page_bytes in conn.c. */
@@ -114,11 +144,10 @@ static void answer_counted(struct crier_exchange *ex, const struct crier_answer 
     crier_exchange_answer(ex, answer);
 }
 
-static void answer_page(struct crier_exchange *ex,
-                        struct page *page,
-                        const struct crier_start *start,
-                        bool resume)
+static void answer_page(struct crier_exchange *ex, struct page *page)
 {
+    const struct crier_start *start = &page->start;
+    bool resume = page->since.kind == CRIER_SINCE_ID || page->since.kind == CRIER_SINCE_UNKNOWN;
     struct crier_buf headers;
 
     crier_buf_append(&page->body, CRIER_SLICE("]\n"));
@@ -139,44 +168,73 @@ static void answer_page(struct crier_exchange *ex,
     crier_buf_deinit(&headers);
 }
 
+static void page_free(struct crier_ask *ask)
+{
+    struct page *page = CRIER_CONTAINER(ask, struct page, ask);
+    const struct crier_mem *mem = page->subscription->mem;
+
+    crier_mem_free(mem, page->start.picks);
+    crier_buf_deinit(&page->body);
+    crier_subscription_free(page->subscription);
+    crier_mem_free(mem, page);
+}
+
+static void go_on(struct crier_ask *ask)
+{
+    struct page *page = CRIER_CONTAINER(ask, struct page, ask);
+    struct crier_exchange *ex = ask->ex;
+    int r = read_page(ex, page);
+
+    if (r == CRIER_WAIT)
+        crier_ask_wait(ask);
+    else if (r < 0)
+        crier_exchange_refuse_read(ex, r);
+    else
+        answer_page(ex, page);
+}
+
+/* Of the exchange, which frees it. Takes the subscription. */
+static struct page *page_new(struct crier_exchange *ex,
+                             struct crier_subscription *subscription,
+                             const struct crier_since *since)
+{
+    struct crier_worker *worker = ex->conn->worker;
+    struct page *page = crier_mem_zalloc(worker->server->mem, sizeof(*page));
+
+    if (!page) {
+        crier_subscription_free(subscription);
+        crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
+        return NULL;
+    }
+    page->ask.go_on = go_on;
+    page->ask.free = page_free;
+    page->subscription = subscription;
+    page->since = *since;
+    page->limit = LIMIT_DEFAULT;
+    page->max_bytes = worker->server->config->max_page_bytes;
+    crier_buf_init(&page->body, worker->server->mem);
+    crier_buf_byte(&page->body, '[');
+    crier_ask_init(ex, &page->ask);
+    return page;
+}
+
 void crier_history(struct crier_exchange *ex,
                    struct crier_subscription *subscription,
                    const struct crier_since *since)
 {
     struct crier_worker *worker = ex->conn->worker;
-    struct crier_start start;
-    struct page page;
-    bool resume = since->kind == CRIER_SINCE_ID || since->kind == CRIER_SINCE_UNKNOWN;
+    struct page *page;
 
-    memset(&start, 0, sizeof(start));
-    memset(&page, 0, sizeof(page));
     if (worker->page_bytes > worker->server->config->max_pages_bytes) {
+        crier_subscription_free(subscription);
         crier_exchange_refuse(
             ex, CRIER_PROBLEM_BUSY,
             CRIER_SLICE(
                 "Too much history waits for readers that do not take it. Try again later."),
             CRIER_SLICE(""), CRIER_SLICE("Retry-After: 5\r\n"));
-        crier_subscription_free(subscription);
         return;
     }
-    page.limit = LIMIT_DEFAULT;
-    page.max_bytes = worker->server->config->max_page_bytes;
-    if (crier_exchange_number(ex, "limit", LIMIT_MOST, &page.limit) < 0) {
-        crier_subscription_free(subscription);
-        return;
-    }
-    crier_buf_init(&page.body, worker->server->mem);
-    crier_buf_byte(&page.body, '[');
-    /* What this very connection published comes before what it asks now. */
-    crier_publisher_flush(ex->outlet);
-    if (crier_journal_locate(ex->outlet->journal, &subscription->filter, since, ex->outlet->now,
-                             NULL, &start) < 0 ||
-        read_page(ex, &subscription->filter, &start, &page) < 0) {
-        crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
-    } else {
-        answer_page(ex, &page, &start, resume);
-    }
-    crier_mem_free(worker->server->mem, start.picks);
-    crier_buf_deinit(&page.body);
-    crier_subscription_free(subscription);
+    page = page_new(ex, subscription, since);
+    if (page && crier_exchange_number(ex, "limit", LIMIT_MOST, &page->limit) == 0)
+        go_on(&page->ask);
 }

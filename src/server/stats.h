@@ -35,11 +35,11 @@
     X(idle_timeouts)                                                                           \
     X(stalled)         /* closed: the peer took nothing for too long */                        \
     X(broken)          /* closed: history lost an event the stream had half sent */            \
+    X(unreadable)      /* closed: the journal's disk could not be read */                      \
     X(throttled)       /* a publisher was not read for a while: workers were behind */         \
     X(windows_dropped) /* streams behind were sent back to history */                          \
     X(pins_refused)    /* the rest of a cut event was too much to keep: it is read again */    \
-    X(pages_cut)       /* history pages that ended at --max-page-size */                       \
-    X(unreadable)      /* closed: history on disk could not be read */
+    X(pages_cut)       /* history pages that ended at --max-page-size */
 
 /* Now. */
 #define CRIER_GAUGES(X)                                                                        \
@@ -47,7 +47,7 @@
     X(streams)                                                                                 \
     X(behind)                                                                                  \
     X(lagging)                                                                                 \
-    X(waiting) /* of those lagging: for the disk */                                            \
+    X(disk_waits) /* of these, those that wait for the disk */                                 \
     X(feeds)                                                                                   \
     X(window_bytes)                                                                            \
     X(pinned_bytes)
@@ -57,9 +57,8 @@ struct crier_worker_stats {
     CRIER_COUNTERS(CRIER_STAT)
     CRIER_GAUGES(CRIER_STAT)
 #undef CRIER_STAT
+    _Atomic uint64_t lag; /* of the stream that lags most, in events: the most counts */
     _Atomic uint64_t refused[CRIER_PROBLEM_COUNT];
-    _Atomic uint64_t
-        farthest; /* events that the stream that lags most is behind; once a second */
 };
 
 static inline void crier_stat_add(_Atomic uint64_t *stat, uint64_t n)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* /-/health, /-/topics, /-/stats: the hub about itself, as JSON. */
+/*
+ * /-/health, /-/topics, /-/stats: the hub about itself, as JSON. Topics are asked of the
+ * journal, which may have to look at the disk: then the exchange waits.
+ */
 #include "server/status.h"
 #include "hub/topic.h"
 #include <string.h>
@@ -18,20 +21,15 @@ static void answer_json(struct crier_exchange *ex, unsigned status, struct crier
                                                      .body = crier_buf_slice(body)});
 }
 
-/* A hub that cannot write still serves all who follow: it is not to be taken out of service. */
-static struct crier_slice health(const struct crier_exchange *ex, bool draining)
+/* What is in the journal can be read whatever its state is: whoever balances load is not to
+ * take the hub away for that. */
+static void write_health(struct crier_buf *body, enum crier_journal_state state)
 {
-    if (draining)
-        return CRIER_SLICE("{\"status\":\"draining\"}");
-    switch (crier_journal_state(ex->outlet->journal)) {
-    case CRIER_JOURNAL_FULL:
-        return CRIER_SLICE("{\"status\":\"degraded\",\"reason\":\"journal-full\"}");
-    case CRIER_JOURNAL_FAILED:
-        return CRIER_SLICE("{\"status\":\"degraded\",\"reason\":\"journal-failed\"}");
-    case CRIER_JOURNAL_OK:
-        break;
-    }
-    return CRIER_SLICE("{\"status\":\"ok\"}");
+    if (state == CRIER_JOURNAL_OK)
+        crier_buf_append(body, CRIER_SLICE("{\"status\":\"ok\"}"));
+    else
+        crier_buf_printf(body, "{\"status\":\"degraded\",\"reason\":\"%s\"}",
+                         state == CRIER_JOURNAL_FULL ? "journal-full" : "journal-failed");
 }
 
 void crier_status_health(struct crier_exchange *ex)
@@ -41,7 +39,11 @@ void crier_status_health(struct crier_exchange *ex)
     struct crier_buf body;
 
     crier_buf_init(&body, ex->conn->worker->server->mem);
-    crier_buf_append(&body, health(ex, draining));
+    if (draining)
+        crier_buf_append(&body, CRIER_SLICE("{\"status\":\"draining\"}"));
+    else
+        write_health(&body,
+                     ex->outlet ? crier_journal_state(ex->outlet->journal) : CRIER_JOURNAL_OK);
     answer_json(ex, draining ? 503 : 200, &body);
     crier_buf_deinit(&body);
 }
@@ -67,49 +69,79 @@ static bool is_followed(struct crier_channel *channel, struct crier_slice name)
     return !look.data;
 }
 
-/* true: it is known: somebody follows it by name, or it holds events. */
-static bool
-write_topic(struct crier_channel *channel, struct crier_buf *body, struct crier_slice name)
+/* info NULL: it holds no events. */
+static void write_topic(struct crier_channel *channel,
+                        struct crier_buf *body,
+                        struct crier_slice name,
+                        const struct crier_topic_info *info)
 {
-    struct crier_topic_info info;
-    uint64_t subscribers = crier_presence_count(channel->presence, name);
-    bool held = crier_journal_topic(channel->hub->journal, name, NULL, &info) == 0;
-
-    if (!held)
-        memset(&info, 0, sizeof(info));
     crier_buf_append(body, CRIER_SLICE("{\"topic\":"));
     crier_buf_json_string(body, name);
     crier_buf_printf(body, ",\"subscribers\":%llu,\"events\":%llu,\"bytes\":%llu",
-                     (unsigned long long)subscribers, (unsigned long long)info.events,
-                     (unsigned long long)info.bytes);
-    crier_exchange_id_member(body, "first", held ? &info.first : NULL);
-    crier_exchange_id_member(body, "last", held ? &info.last : NULL);
+                     (unsigned long long)crier_presence_count(channel->presence, name),
+                     (unsigned long long)(info ? info->events : 0),
+                     (unsigned long long)(info ? info->bytes : 0));
+    crier_exchange_id_member(body, "first", info ? &info->first : NULL);
+    crier_exchange_id_member(body, "last", info ? &info->last : NULL);
     crier_buf_byte(body, '}');
-    return held || is_followed(channel, name);
+}
+
+static void topic_free(struct crier_ask *ask)
+{
+    crier_mem_free(ask->ex->conn->worker->server->mem, ask);
+}
+
+static void ask_topic(struct crier_ask *ask)
+{
+    struct crier_exchange *ex = ask->ex;
+    struct crier_channel *channel = ex->outlet->channel;
+    struct crier_topic_info info;
+    struct crier_buf body;
+    int r = crier_journal_topic(ex->outlet->journal, ex->rest, &ask->wait, &info);
+
+    if (r == CRIER_WAIT) {
+        crier_ask_wait(ask);
+        return;
+    }
+    if (r < 0 && r != -ENOENT) {
+        crier_exchange_refuse_read(ex, r);
+        return;
+    }
+    if (r < 0 && !is_followed(channel, ex->rest)) {
+        crier_exchange_refuse_for(ex, CRIER_PROBLEM_UNKNOWN_TOPIC, NULL);
+        return;
+    }
+    crier_buf_init(&body, ex->conn->worker->server->mem);
+    write_topic(channel, &body, ex->rest, r < 0 ? NULL : &info);
+    answer_json(ex, 200, &body);
+    crier_buf_deinit(&body);
 }
 
 void crier_status_topic(struct crier_exchange *ex)
 {
     const char *fault = crier_topic_fault(ex->rest);
-    struct crier_buf body;
+    struct crier_ask *ask;
 
     if (fault) {
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_BAD_TOPIC, fault);
         return;
     }
-    crier_publisher_flush(ex->outlet);
-    crier_buf_init(&body, ex->conn->worker->server->mem);
-    if (write_topic(ex->outlet->channel, &body, ex->rest))
-        answer_json(ex, 200, &body);
-    else
-        crier_exchange_refuse_for(ex, CRIER_PROBLEM_UNKNOWN_TOPIC, NULL);
-    crier_buf_deinit(&body);
+    ask = crier_mem_zalloc(ex->conn->worker->server->mem, sizeof(*ask));
+    if (!ask) {
+        crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
+        return;
+    }
+    ask->go_on = ask_topic;
+    ask->free = topic_free;
+    crier_ask_init(ex, ask);
+    ask_topic(ask);
 }
 
 /* Names, copied one after another, as they come in order from one source. */
 struct names {
     struct crier_buf text;
     size_t ends[TOPICS_MOST + 1];
+    struct crier_topic_info infos[TOPICS_MOST + 1]; /* of those that hold events */
     size_t count;
     uint64_t most;
 };
@@ -125,7 +157,11 @@ static bool names_add(struct names *names, struct crier_slice name)
 
 static bool names_add_info(void *ctx, const struct crier_topic_info *info)
 {
-    return names_add(ctx, info->name);
+    struct names *names = ctx;
+
+    if (names->count < names->most)
+        names->infos[names->count] = *info; /* but for its name */
+    return names_add(names, info->name);
 }
 
 static bool names_add_topic(void *ctx, struct crier_slice topic)
@@ -165,17 +201,20 @@ static void write_topics(struct crier_channel *channel,
 
     crier_buf_append(body, CRIER_SLICE("{\"topics\":["));
     while ((a < held->count || b < followed->count) && written < limit) {
+        const struct crier_topic_info *info = NULL;
         int order = a == held->count ? 1
                     : b == followed->count
                         ? -1
                         : crier_slice_cmp(names_get(held, a), names_get(followed, b));
 
         last = order <= 0 ? names_get(held, a) : names_get(followed, b);
+        if (order <= 0)
+            info = &held->infos[a];
         a += order <= 0;
         b += order >= 0;
         if (written++)
             crier_buf_append(body, CRIER_SLICE(",\n"));
-        (void)write_topic(channel, body, last);
+        write_topic(channel, body, last, info);
     }
     crier_buf_append(body, CRIER_SLICE("],\"next\":"));
     if (a < held->count || b < followed->count)
@@ -185,40 +224,83 @@ static void write_topics(struct crier_channel *channel,
     crier_buf_byte(body, '}');
 }
 
+/* What was asked for, and what was found. */
+struct listing {
+    struct crier_ask ask;
+    struct crier_slice prefix, after; /* in the exchange's text */
+    uint64_t limit;
+    struct names held, followed;
+};
+
+static void listing_free(struct crier_ask *ask)
+{
+    struct listing *listing = CRIER_CONTAINER(ask, struct listing, ask);
+    const struct crier_mem *mem = ask->ex->conn->worker->server->mem;
+
+    crier_buf_deinit(&listing->held.text);
+    crier_buf_deinit(&listing->followed.text);
+    crier_mem_free(mem, listing);
+}
+
+static void answer_topics(struct crier_exchange *ex, const struct listing *listing)
+{
+    struct crier_buf body;
+
+    crier_buf_init(&body, ex->conn->worker->server->mem);
+    if (listing->held.text.failed || listing->followed.text.failed)
+        body.failed = true;
+    else
+        write_topics(ex->outlet->channel, &body, &listing->held, &listing->followed,
+                     listing->limit);
+    answer_json(ex, 200, &body);
+    crier_buf_deinit(&body);
+}
+
+static void ask_topics(struct crier_ask *ask)
+{
+    struct listing *listing = CRIER_CONTAINER(ask, struct listing, ask);
+    struct crier_exchange *ex = ask->ex;
+    int r = crier_journal_topics(ex->outlet->journal, listing->prefix, listing->after,
+                                 (size_t)listing->limit + 1, &ask->wait, names_add_info,
+                                 &listing->held);
+
+    if (r == CRIER_WAIT) {
+        crier_ask_wait(ask);
+        return;
+    }
+    if (r < 0) {
+        crier_exchange_refuse_read(ex, r);
+        return;
+    }
+    crier_presence_topics(ex->outlet->channel->presence, listing->prefix, listing->after,
+                          names_add_topic, &listing->followed);
+    answer_topics(ex, listing);
+}
+
 void crier_status_topics(struct crier_exchange *ex)
 {
-    struct crier_server *server = ex->conn->worker->server;
-    struct crier_channel *channel = ex->outlet->channel;
+    const struct crier_mem *mem = ex->conn->worker->server->mem;
     struct crier_slice prefix, after;
-    struct names *held, *followed;
-    struct crier_buf body;
+    struct listing *listing;
     uint64_t limit;
 
     if (read_topics_wish(ex, &prefix, &after, &limit) < 0)
         return;
-    crier_publisher_flush(ex->outlet);
-    held = crier_mem_zalloc(server->mem, 2 * sizeof(*held));
-    if (!held) {
+    listing = crier_mem_zalloc(mem, sizeof(*listing));
+    if (!listing) {
         crier_exchange_refuse_for(ex, CRIER_PROBLEM_INTERNAL, NULL);
         return;
     }
-    followed = held + 1;
-    held->most = followed->most = limit + 1;
-    crier_buf_init(&held->text, server->mem);
-    crier_buf_init(&followed->text, server->mem);
-    crier_buf_init(&body, server->mem);
-    int r = crier_journal_topics(channel->hub->journal, prefix, after, SIZE_MAX, NULL,
-                                 names_add_info, held);
-    crier_presence_topics(channel->presence, prefix, after, names_add_topic, followed);
-    if (r < 0 || held->text.failed || followed->text.failed)
-        body.failed = true;
-    else
-        write_topics(channel, &body, held, followed, limit);
-    answer_json(ex, 200, &body);
-    crier_buf_deinit(&held->text);
-    crier_buf_deinit(&followed->text);
-    crier_buf_deinit(&body);
-    crier_mem_free(server->mem, held);
+    listing->ask.go_on = ask_topics;
+    listing->ask.free = listing_free;
+    listing->prefix = prefix;
+    listing->after = after;
+    listing->limit = limit;
+    listing->held.most = listing->followed.most = limit + 1;
+    crier_buf_init(&listing->held.text, mem);
+    crier_buf_init(&listing->followed.text, mem);
+    crier_ask_init(ex, &listing->ask);
+    ask_topics(&listing->ask);
 }
 
 /* ---- stats ------------------------------------------------------------------------------ */
@@ -245,16 +327,19 @@ static uint64_t sum(const struct crier_server *server, size_t offset)
     return total;
 }
 
-static uint64_t farthest(const struct crier_server *server)
+/* The largest of one counter. */
+static uint64_t most(const struct crier_server *server, size_t offset)
 {
-    uint64_t most = 0;
+    uint64_t found = 0;
 
     for (size_t i = 0; i < server->worker_count; i++) {
-        uint64_t one =
-            atomic_load_explicit(&server->workers[i].stats.farthest, memory_order_relaxed);
-        most = one > most ? one : most;
+        const char *stats = (const char *)&server->workers[i].stats;
+        uint64_t n = atomic_load_explicit(
+            (_Atomic uint64_t *)(void *)(uintptr_t)(stats + offset), memory_order_relaxed);
+
+        found = n > found ? n : found;
     }
-    return most;
+    return found;
 }
 
 static void write_workers(struct crier_buf *body, struct crier_server *server)
@@ -264,7 +349,6 @@ static void write_workers(struct crier_buf *body, struct crier_server *server)
     CRIER_GAUGES(STAT)
     CRIER_COUNTERS(STAT)
 #undef STAT
-    write_number(body, "farthest_events", farthest(server));
     crier_buf_append(body, CRIER_SLICE(",\"refused\":{"));
     for (unsigned i = 1; i < CRIER_PROBLEM_COUNT; i++) {
         uint64_t n = sum(server, offsetof(struct crier_worker_stats, refused) +
@@ -281,23 +365,17 @@ static void write_workers(struct crier_buf *body, struct crier_server *server)
     crier_buf_byte(body, '}');
 }
 
-static const char *state_name(enum crier_journal_state state)
-{
-    return state == CRIER_JOURNAL_FULL     ? "full"
-           : state == CRIER_JOURNAL_FAILED ? "failed"
-                                           : "ok";
-}
-
 static void
-write_disk(struct crier_buf *body, const struct crier_disk_stats *d, enum crier_journal_state s)
+write_disk(struct crier_buf *body, const struct crier_disk_stats *d, enum crier_journal_state state)
 {
-    crier_buf_append(body, CRIER_SLICE(",\"disk\":{"));
-    crier_buf_printf(body, "\"state\":\"%s\"", state_name(s));
+    crier_buf_printf(body, ",\"disk\":{\"state\":\"%s\"",
+                     state == CRIER_JOURNAL_FULL     ? "full"
+                     : state == CRIER_JOURNAL_FAILED ? "failed"
+                                                     : "ok");
     write_number(body, "file_bytes", d->file_bytes);
     write_number(body, "free_bytes", d->free_bytes);
-    write_number(body, "memory_events", d->window_events);
-    write_number(body, "memory_bytes", d->window_bytes);
-    write_number(body, "pending_bytes", d->pending_bytes);
+    write_number(body, "window_events", d->window_events);
+    write_number(body, "window_bytes", d->window_bytes);
     write_number(body, "commits", d->commits);
     write_number(body, "committed", d->committed);
     write_number(body, "largest_commit", d->largest_commit);
@@ -307,6 +385,7 @@ write_disk(struct crier_buf *body, const struct crier_disk_stats *d, enum crier_
     write_number(body, "refused_full", d->refused_full);
     write_number(body, "refused_failed", d->refused_failed);
     write_number(body, "outcome_unknown", d->unknown);
+    write_number(body, "pending_bytes", d->pending_bytes);
     write_number(body, "reads", d->reads);
     write_number(body, "shared_reads", d->shared_reads);
     write_number(body, "read_waits", d->read_waits);
@@ -412,12 +491,12 @@ void crier_status_stats(struct crier_exchange *ex)
     struct crier_server *server = worker->server;
     struct crier_buf body;
 
-    crier_publisher_flush(ex->outlet);
     crier_buf_init(&body, server->mem);
     crier_buf_byte(&body, '{');
     write_number(&body, "uptime_ms", worker->now.boot_ms - server->started_ms);
     write_number(&body, "workers", server->worker_count);
     write_workers(&body, server);
+    write_number(&body, "lag_events", most(server, offsetof(struct crier_worker_stats, lag)));
     write_history(&body, ex->outlet->channel);
     write_limits(&body, server->config, &crier_exchange_hub(ex)->limits);
     crier_buf_byte(&body, '}');

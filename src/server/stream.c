@@ -3,7 +3,7 @@
  * A stream's life beside the fan-out.
  *
  *   opened    its request is understood; it waits in its outlet's `joining` (its exchange and
- *             wish stand in `opening`)
+ *             wish stand in `opening`), or out of it while its start is looked up on disk
  *   joined    in step 3 of a tick, right after the worker has read the journal: its start is
  *             located once (a private one's already when it begins to follow, so that it gets
  *             what its own callback publishes next), and as soon as the worker has read up to
@@ -22,6 +22,22 @@
 
 /* ---- opening ---------------------------------------------------------------------------- */
 
+/* Any thread. */
+static void opening_wake(struct crier_wait *wait)
+{
+    struct crier_opening *o = CRIER_CONTAINER(wait, struct crier_opening, wait);
+
+    crier_bell_ring(&crier_stream_worker(o->stream)->bell, &o->news);
+}
+
+static void opening_told(struct crier_news *news)
+{
+    struct crier_opening *o = CRIER_CONTAINER(news, struct crier_opening, news);
+
+    o->asks = false;
+    crier_list_push_back(&o->stream->outlet->joining, &o->node);
+}
+
 static struct crier_opening *opening_new(const struct crier_mem *mem,
                                          const struct crier_opening *wish)
 {
@@ -32,6 +48,8 @@ static struct crier_opening *opening_new(const struct crier_mem *mem,
         return NULL;
     *o = *wish;
     crier_list_init(&o->node);
+    o->wait.wake = opening_wake;
+    crier_news_init(&o->news, opening_told);
     text = (char *)(o + 1);
     if (wish->requested.len)
         memcpy(text, wish->requested.data, wish->requested.len);
@@ -57,6 +75,8 @@ static void opening_free(struct crier_stream *s)
     if (!s->opening)
         return;
     crier_list_remove(&s->opening->node);
+    crier_journal_unwait(s->outlet->journal, &s->opening->wait);
+    crier_bell_forget(&crier_stream_worker(s)->bell, &s->opening->news);
     crier_subscription_free(s->opening->subscription);
     crier_mem_free(mem, s->opening->start.picks);
     if (s->opening->exchange)
@@ -199,12 +219,29 @@ int crier_stream_locate(struct crier_stream *s)
     struct crier_opening *o = s->opening;
     int r;
 
-    if (o->located)
-        return 0;
+    if (o->located || o->asks)
+        return o->located ? 0 : CRIER_WAIT;
     r = crier_journal_locate(s->outlet->journal, &o->subscription->filter, &o->since,
-                             s->outlet->now, NULL, &o->start);
+                             s->outlet->now, &o->wait, &o->start);
     o->located = r == 0;
+    o->asks = r == CRIER_WAIT;
+    if (o->asks)
+        crier_list_remove(&o->node);
     return r;
+}
+
+/* Where it starts cannot be found. */
+static void join_fails(struct crier_stream *s, int result)
+{
+    struct crier_exchange *ex = s->opening->exchange;
+
+    if (result == -ENOMEM || !ex) {
+        crier_conn_doom(s->conn, result == -ENOMEM ? CRIER_END_MEMORY : CRIER_END_UNREAD);
+        return;
+    }
+    s->opening->exchange = NULL;
+    ex->close = true;
+    crier_exchange_refuse_read(ex, result);
 }
 
 static int join_fanout(struct crier_stream *s)
@@ -232,8 +269,12 @@ static int join_fanout(struct crier_stream *s)
 bool crier_stream_join(struct crier_stream *s)
 {
     if (s->conn->state == CRIER_CONN_STREAMING) {
-        if (crier_stream_locate(s) < 0) {
-            crier_conn_doom(s->conn, CRIER_END_MEMORY);
+        int r = crier_stream_locate(s);
+
+        if (r == CRIER_WAIT)
+            return true;
+        if (r < 0) {
+            join_fails(s, r);
         } else {
             /* Another worker may have served it an event that this one has not read yet. */
             if (!crier_fanout_reaches(s->outlet->fanout, &s->opening->start))
@@ -287,7 +328,12 @@ void crier_stream_broken(void *ctx, struct crier_follower *follower)
     struct crier_worker *worker = ctx;
 
     /* An event was half sent when history lost it. A cut without a clean end is the one honest
-     * answer: the client drops the half event, comes back, and is told the gap. */
+     * answer: the client drops the half event, comes back, and is told the gap. The same when
+     * the disk fails: it comes back, and is told so. */
+    if (follower->unreadable) {
+        crier_conn_doom(s->conn, CRIER_END_UNREAD);
+        return;
+    }
     crier_stat_add(&worker->stats.broken, 1);
     crier_conn_doom(s->conn, CRIER_END_LAGGED);
 }
@@ -406,6 +452,7 @@ static enum crier_close why_ended(const struct crier_stream *s)
     case CRIER_END_LAGGED:
     case CRIER_END_MEMORY:
     case CRIER_END_FAILED:
+    case CRIER_END_UNREAD:
         break;
     }
     return CRIER_CLOSE_ERROR;

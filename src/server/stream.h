@@ -29,7 +29,10 @@ struct crier_stream {
 
 /* What is only needed until the stream has joined. */
 struct crier_opening {
-    struct crier_list node; /* in its outlet's joining, or alone */
+    struct crier_list node; /* in its outlet's joining, or alone: it is left, or it `asks` */
+    struct crier_wait wait; /* where it starts is not known yet */
+    struct crier_news news; /* it can be asked once more */
+    bool asks;
     struct crier_stream *stream;
     struct crier_subscription *subscription;
     struct crier_since since;
@@ -72,7 +75,8 @@ void crier_stream_begin(struct crier_exchange *,
                         struct crier_subscription *,
                         const struct crier_opening *,
                         uint32_t heartbeat_ms);
-/* Asks, once, where one in `joining` starts. 0, -ENOMEM (join asks again). */
+/* Asks, once, where one in `joining` starts. 0; CRIER_WAIT: it waits, out of the queue; -ENOMEM
+ * (join asks again); -EIO and the like. */
 int crier_stream_locate(struct crier_stream *);
 /* Step 3, for one in `joining`: true when it has left the queue. */
 bool crier_stream_join(struct crier_stream *);

@@ -35,6 +35,7 @@ enum {
     SPENT_MS = 2,              /* of a tick, on answers: who asks more waits for the next */
     BURST_BYTES = 1024 * 1024, /* of windows: worth giving back */
     TRIM_MS = 100,             /* after a burst */
+    LAG_MS = 250,              /* between two looks at how far streams lag */
     HUBS_MS = 1000,            /* between two looks for what is too old */
     DRAIN_MS = 50,             /* between two looks at how far the drain is */
     THROTTLE_MS = 2, /* how soon a publisher that waits for the journal is looked at again */
@@ -342,16 +343,11 @@ static bool fan_out(struct crier_worker *worker)
 /* Retention by age; the first worker that comes does it for all. */
 static void age_hubs(struct crier_worker *worker)
 {
-    uint64_t farthest = 0;
-
     crier_list_for_each (node, &worker->outlets) {
         struct crier_outlet *outlet = CRIER_CONTAINER(node, struct crier_outlet, node);
-        uint64_t behind = crier_fanout_farthest(outlet->fanout);
 
         crier_hub_age(outlet->channel->hub, outlet->now);
-        farthest = behind > farthest ? behind : farthest;
     }
-    crier_stat_set(&worker->stats.farthest, farthest);
 }
 
 static void set_aging(struct crier_worker *worker)
@@ -376,6 +372,25 @@ static void expire(struct crier_worker *worker)
     crier_private_expire(worker);
 }
 
+/* Looks at all that lag, and so not in each tick. */
+static void publish_lag(struct crier_worker *worker, bool lagging)
+{
+    uint64_t most = 0;
+
+    if (lagging && worker->now.boot_ms < worker->lag_at)
+        return;
+    worker->lag_at = worker->now.boot_ms + LAG_MS;
+    crier_list_for_each (node, &worker->outlets) {
+        uint64_t distance = lagging
+                                ? crier_fanout_distance(
+                                      CRIER_CONTAINER(node, struct crier_outlet, node)->fanout)
+                                : 0;
+
+        most = distance > most ? distance : most;
+    }
+    crier_stat_set(&worker->stats.lag, most);
+}
+
 static void publish_stats(struct crier_worker *worker)
 {
     struct crier_worker_stats *stats = &worker->stats;
@@ -391,13 +406,13 @@ static void publish_stats(struct crier_worker *worker)
         all.sends += f.sends;
         all.behind += f.behind;
         all.lagging += f.lagging;
-        all.waiting += f.waiting;
-        all.unreadable += f.unreadable;
         all.feeds += f.feeds;
         all.window_bytes += f.window_bytes;
         all.pinned_bytes += f.pinned_bytes;
         all.windows_dropped += f.windows_dropped;
         all.pins_refused += f.pins_refused;
+        all.waiting += f.waiting;
+        all.unreadable += f.unreadable;
     }
     crier_stat_set(&stats->delivered, all.delivered);
     crier_stat_set(&stats->delivered_bytes, all.bytes);
@@ -405,13 +420,14 @@ static void publish_stats(struct crier_worker *worker)
     crier_stat_set(&stats->sends, all.sends);
     crier_stat_set(&stats->behind, all.behind);
     crier_stat_set(&stats->lagging, all.lagging);
-    crier_stat_set(&stats->waiting, all.waiting);
-    crier_stat_set(&stats->unreadable, all.unreadable);
     crier_stat_set(&stats->feeds, all.feeds);
     crier_stat_set(&stats->window_bytes, all.window_bytes);
     crier_stat_set(&stats->pinned_bytes, all.pinned_bytes);
     crier_stat_set(&stats->windows_dropped, all.windows_dropped);
     crier_stat_set(&stats->pins_refused, all.pins_refused);
+    crier_stat_set(&stats->disk_waits, all.waiting);
+    crier_stat_set(&stats->unreadable, all.unreadable);
+    publish_lag(worker, all.lagging > 0);
 }
 
 static size_t take_peaks(struct crier_worker *worker)
@@ -565,7 +581,7 @@ static void wake_up(struct crier_worker *worker)
     }
 }
 
-static bool tick(struct crier_worker *worker, int timeout_ms)
+bool crier_worker_tick(struct crier_worker *worker, int timeout_ms)
 {
     struct crier_ready_event events[EVENTS];
     int count = crier_poller_wait(&worker->poller, events, EVENTS, timeout_ms);
@@ -588,17 +604,6 @@ static bool tick(struct crier_worker *worker, int timeout_ms)
     ended =
         atomic_load_explicit(&worker->server->draining, memory_order_relaxed) && drain(worker);
     crier_worker_free_doomed(worker);
-    return ended;
-}
-
-/* While its callbacks run, this thread does not stand still for a disk: crier_stepping. */
-bool crier_worker_tick(struct crier_worker *worker, int timeout_ms)
-{
-    bool ended;
-
-    crier_stepping++;
-    ended = tick(worker, timeout_ms);
-    crier_stepping--;
     return ended;
 }
 

@@ -160,12 +160,42 @@ static void test_memory(void **state)
     assert_null(crier_subscription_free(NULL));
 }
 
+/* What is read from the journal for one may be shown to the other, whatever its form. */
+static void test_filter_key(void **state)
+{
+    static const struct {
+        const char *selectors, *types;
+        enum crier_form form;
+        bool chunked, same;
+    } others[] = {
+        {"b a a", "t", CRIER_FORM_NDJSON, false, true},
+        {"a b", "t", CRIER_FORM_ENVELOPE, true, true},
+        {"a b", "u", CRIER_FORM_SSE, true, false},
+        {"a b", "", CRIER_FORM_SSE, true, false},
+        {"a", "t", CRIER_FORM_SSE, true, false},
+        {"a b *", "t", CRIER_FORM_SSE, true, false},
+        {"a", "b t", CRIER_FORM_SSE, true, false},
+    };
+    struct crier_subscription *one = make("a b", "t", CRIER_FORM_SSE, true);
+
+    assert_true(one->filter.key.len > one->selectors_key.len);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        struct crier_subscription *other =
+            make(others[i].selectors, others[i].types, others[i].form, others[i].chunked);
+
+        assert_int_equal(crier_slice_eq(one->filter.key, other->filter.key), others[i].same);
+        crier_subscription_free(other);
+    }
+    crier_subscription_free(one);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_canonical),     cmocka_unit_test(test_layout),
         cmocka_unit_test(test_selectors_key), cmocka_unit_test(test_empty_type),
-        cmocka_unit_test(test_limits),        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_filter_key),    cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
