@@ -21,8 +21,8 @@ static void answer_json(struct crier_exchange *ex, unsigned status, struct crier
                                                      .body = crier_buf_slice(body)});
 }
 
-/* What is in the journal can be read whatever its state is: whoever balances load is not to take
- * the hub away for that. */
+/* What is in the journal can be read whatever its state is: whoever balances load is not to
+ * take the hub away for that. */
 static void write_health(struct crier_buf *body, enum crier_journal_state state)
 {
     if (state == CRIER_JOURNAL_OK)
