@@ -21,8 +21,8 @@
  *   LAGGING  it stands at `position` (+ `offset` bytes of the next event) and reads the journal
  *
  * A follower that could not take all is `blocked`: it is not tried again until
- * crier_fanout_writable. One that lags may have to wait for the disk (`wait`): it is tried again
- * when the journal, in whatever thread, has called; the cursor's wake tells the worker.
+ * crier_fanout_writable. One that lags may have to wait for the disk (`wait`): it is tried
+ * again when the journal, in whatever thread, has called; the cursor's wake tells the worker.
  */
 #ifndef CRIER_HUB_FANOUT_H
 #define CRIER_HUB_FANOUT_H

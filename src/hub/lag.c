@@ -19,10 +19,10 @@
  *
  * A large plain event is sent straight from the journal's memory, without a copy.
  *
- * A journal on disk may not have the next slice in memory: then the follower waits. It is parked,
- * with its question, until the journal rings; it holds no place in the tick, and the worker
- * sleeps if there is nothing else. Only who waits has a crier_lag_wait: the next question is
- * asked with the fan-out's spare one.
+ * A journal on disk may not have the next slice in memory: then the follower waits. It is
+ * parked, with its question, until the journal rings; it holds no place in the tick, and the
+ * worker sleeps if there is nothing else. Only who waits has a crier_lag_wait: the next
+ * question is asked with the fan-out's spare one.
  *
  *     round ──slice: CRIER_WAIT──▶ parked ──wake (any thread) ──▶ bell ──pump──▶ round
  *

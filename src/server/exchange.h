@@ -142,7 +142,8 @@ static inline void crier_exchange_refuse_for(struct crier_exchange *ex,
                           CRIER_SLICE(""));
 }
 /* Starts a head in conn->out with all that every answer has: status, Date, CORS, Vary,
- * Connection: close. Whoever uses it says when all is written, and knows that it is its turn. */
+ * Connection: close. Whoever uses it says when all is written, and knows that it is its turn.
+ */
 void crier_exchange_head(struct crier_exchange *, unsigned status);
 void crier_exchange_answered(struct crier_exchange *);
 /* 100 Continue, in its turn. */

@@ -9,9 +9,9 @@
  *
  * A journal in memory is done when submit returns, and the same load is filled again. One on
  * disk keeps the load for a while: it flies, the next publishes fill another one, and loads are
- * answered in the order in which they were handed in. An exchange stays until its entry is back,
- * also when its connection is gone by then (crier_conn_free): a draft's `batch`, which is its
- * address, means one exchange only.
+ * answered in the order in which they were handed in. An exchange stays until its entry is
+ * back, also when its connection is gone by then (crier_conn_free): a draft's `batch`, which is
+ * its address, means one exchange only.
  *
  * Once a batch has failed nothing more of it is handed in; of what flies, the journal cancels
  * what was to come later.
