@@ -8,9 +8,10 @@
  *
  *     sync the file ─▶ copy its two meta pages into DIR/synced, sync that ─▶ move the anchor
  *
- * where the anchor is a reader that stands at the last synced state and keeps LMDB from using its
- * pages again. When the system has been booted since, the file is put back to that state, by its
- * meta pages, before it is opened: what came after the last sync is lost, and nothing else.
+ * where the anchor is a reader that stands at the last synced state and keeps LMDB from using
+ * its pages again. When the system has been booted since, the file is put back to that state,
+ * by its meta pages, before it is opened: what came after the last sync is lost, and nothing
+ * else.
  *
  * A store that is closed in order is synced, and has no DIR/synced.
  *

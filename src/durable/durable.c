@@ -2,9 +2,9 @@
 /*
  * The object itself: opened, handed parcels, asked for counters, freed.
  *
- * Its window is a memory journal that lies on the store (memory.h, `backed`): cursors and watches
- * are that one's own. Numbers go on over restarts; the window begins empty, behind what the store
- * holds.
+ * Its window is a memory journal that lies on the store (memory.h, `backed`): cursors and
+ * watches are that one's own. Numbers go on over restarts; the window begins empty, behind what
+ * the store holds.
  *
  * Ages count on the store's clock, which the system's boot clock is moved onto by a constant.
  *

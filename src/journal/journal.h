@@ -68,8 +68,8 @@ struct crier_draft {
     /* Drafts with the same one (not NULL), side by side, are one batch: after one that could
      * not be appended none of them is (-ECANCELED). */
     const void *batch;
-    /* The same over several parcels: set when one of its drafts has failed, and looked at before
-     * each. Borrowed for as long as any of them is on its way. NULL: none of that. */
+    /* The same over several parcels: set when one of its drafts has failed, and looked at
+     * before each. Borrowed for as long as any of them is on its way. NULL: none of that. */
     _Atomic bool *failed;
     /* answers */
     /* 0, CRIER_APPEND_..., -EMSGSIZE, -ECANCELED, -ENOMEM; -ENOSPC: the disk is full, it is not
