@@ -187,11 +187,12 @@ static int leave_it(const char *dir, const struct slot *slot)
     return 0;
 }
 
-bool crier_anchor_is_needed(const char *dir)
+int crier_anchor_is_needed(const char *dir)
 {
     bool needed = false;
+    int r = if_booted(dir, leave_it, &needed);
 
-    return if_booted(dir, leave_it, &needed) < 0 || needed;
+    return r < 0 ? r : needed;
 }
 
 int crier_anchor_remove(const char *dir)

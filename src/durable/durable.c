@@ -119,6 +119,7 @@ static struct crier_disk_stats disk_stats(struct crier_durable *d)
     disk.durable = true;
     disk.file_bytes = d->totals.file_bytes;
     disk.free_bytes = d->totals.free_bytes;
+    disk.max_file_bytes = d->totals.max_file_bytes;
     disk.window_events = d->memory.events;
     disk.window_bytes = d->memory.bytes;
     disk.pending_bytes = atomic_load(&d->pending_bytes);

@@ -108,6 +108,7 @@ void crier_store_measure(struct crier_store *store)
         mdb_env_stat(store->env, &stat) != 0)
         return;
     t->file_bytes = (uint64_t)st.st_size;
+    t->max_file_bytes = store->max_bytes;
     if (store->measured++ % MEASURE_EVERY == 0) {
         int dead;
         /* A reader that was killed would keep pages from being used again for ever. */

@@ -40,15 +40,15 @@ struct crier_store_options {
     /* Only reads, also while another process writes: no lock is taken, nothing is made. */
     bool read_only;
     enum crier_sync sync;
-    /* 0: CRIER_STORE_FILE_BYTES. An eighth of it (256 MiB at most) is left to transactions that
-     * put nothing: to let events leave takes pages before it gives any. */
+    /* 0: CRIER_STORE_FILE_BYTES. An eighth of it (256 KiB at least) is left to transactions
+     * that put nothing: to let events leave takes pages before it gives any. */
     uint64_t max_file_bytes;
     const struct crier_rules *rules; /* copied; NULL: those it was last written with */
     const struct crier_journal_limits
         *limits; /* of what no rule takes, and kept_bytes; filled */
     /* For a new store. */
     struct crier_hash_key hash_key;
-    unsigned epoch; /* 1 .. 999 */
+    unsigned epoch; /* 1 .. 999; 0: none is made, what is there is opened */
 };
 
 /* The version of the file's format (docs/journal-format.md). */
@@ -84,7 +84,8 @@ struct crier_store_totals {
     uint64_t kept_events, kept_bytes;
     uint64_t evicted, expired, forgotten, kept_dropped; /* since it was opened */
     uint64_t file_bytes;                                /* of data.mdb */
-    uint64_t free_bytes;                                /* of these, to be used again */
+    uint64_t free_bytes;     /* of these, to be used again; counted now and then */
+    uint64_t max_file_bytes; /* as asked for; 0: only read */
     /* The store's clock when it was last committed, and the wall's. See crier_store_clock. */
     uint64_t clock_ms, wall_ms;
     struct crier_loss root, lost; /* floors (journal/floor.h): of everything, of the rest */

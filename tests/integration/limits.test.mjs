@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { held, logfmt, publish, releaseBin, request, startCrier } from './lib/crier.mjs';
+import { folder } from './lib/folder.mjs';
 import { exchange, Raw, requestBytes } from './lib/raw.mjs';
 import { follow } from './lib/sse.mjs';
 import { pause, until } from './lib/wait.mjs';
@@ -290,6 +291,13 @@ test('a published event stream may pause for longer than a body', async (t) => {
 
 // ---- every limit has a flag, and a counter that says when it was reached ----------------------
 
+async function shown(t, args, flags) {
+  const crier = await startCrier(t, { args: [...args, ...Object.entries(flags).flatMap(([flag, [value]]) => [`--${flag}`, value])] });
+  return (await crier.stats()).limits;
+}
+
+const named = (flags) => Object.fromEntries(Object.values(flags).map(([, name, value]) => [name, value]));
+
 test('/-/stats shows every limit with the value its flag gave it', async (t) => {
   const flags = {
     'max-connections': ['77', 'connections', 77],
@@ -326,9 +334,18 @@ test('/-/stats shows every limit with the value its flag gave it', async (t) => 
     'linger': ['1s', 'linger_ms', 1000],
     'drain': ['3s', 'drain_ms', 3000],
   };
-  const crier = await startCrier(t, { args: Object.entries(flags).flatMap(([flag, [value]]) => [`--${flag}`, value]) });
-  assert.deepEqual((await crier.stats()).limits,
-    Object.fromEntries(Object.values(flags).map(([, name, value]) => [name, value])));
+  assert.deepEqual(await shown(t, [], flags), named(flags));
+});
+
+test('and those of a journal on disk', async (t) => {
+  const flags = {
+    'data-bytes': ['57M', 'data_bytes', 57 * 1024 * 1024],
+    'memory-bytes': ['58M', 'memory_bytes', 58 * 1024 * 1024],
+    'replay-bytes': ['59M', 'replay_bytes', 59 * 1024 * 1024],
+    'pending-bytes': ['70K', 'pending_bytes', 70 * 1024],
+  };
+  const limits = await shown(t, ['--data', folder(t)], flags);
+  assert.deepEqual({ ...limits, ...named(flags) }, limits);
 });
 
 test('limits that contradict each other are refused, and which', async (t) => {
