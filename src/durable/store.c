@@ -66,6 +66,14 @@ static int tell(struct crier_buf *fault, const struct crier_store *store, int r)
     case -EACCES:
     case -EPERM:
     case -EROFS:
+        if (store->read_only) {
+            crier_buf_printf(
+                fault,
+                "This user may not open the journal in '%s': be the hub's user, who "
+                "may read it and write its lock.mdb.",
+                dir);
+            return -EACCES;
+        }
         crier_buf_printf(fault,
                          "The folder '%s' may not be written: give this user the right "
                          "to, or name another folder.",
