@@ -445,15 +445,25 @@ static void write_size_limits(struct crier_buf *body,
     write_number(body, "unread_bytes", j->unread_bytes);
     write_number(body, "keys", j->max_keys);
     write_number(body, "floors", j->max_floors);
-    write_number(body, "memory_bytes", j->window_bytes);
-    write_number(body, "replay_bytes", j->replay_bytes);
-    write_number(body, "pending_bytes", j->pending_bytes);
     write_number(body, "window_bytes", c->fanout.window_bytes);
     write_number(body, "windows_bytes", c->fanout.windows_bytes);
     write_number(body, "pin_bytes", c->fanout.pin_bytes);
     write_number(body, "page_bytes", c->max_page_bytes);
     write_number(body, "pages_bytes", c->max_pages_bytes);
     write_number(body, "unsent_bytes", c->socket.notsent_lowat);
+}
+
+static void write_disk_limits(struct crier_buf *body, const struct crier_hub *hub)
+{
+    struct crier_journal_stats s;
+
+    crier_journal_get_stats(hub->journal, &s);
+    if (!s.disk.durable)
+        return;
+    write_number(body, "data_bytes", s.disk.max_file_bytes);
+    write_number(body, "memory_bytes", hub->limits.window_bytes);
+    write_number(body, "replay_bytes", hub->limits.replay_bytes);
+    write_number(body, "pending_bytes", hub->limits.pending_bytes);
 }
 
 static void write_time_limits(struct crier_buf *body,
@@ -476,13 +486,13 @@ static void write_time_limits(struct crier_buf *body,
 }
 
 /* Every limit with its value, beside the counters that say when it was reached. */
-static void write_limits(struct crier_buf *body,
-                         const struct crier_config *c,
-                         const struct crier_journal_limits *j)
+static void
+write_limits(struct crier_buf *body, const struct crier_config *c, const struct crier_hub *hub)
 {
     crier_buf_append(body, CRIER_SLICE(",\"limits\":{"));
-    write_size_limits(body, c, j);
-    write_time_limits(body, c, j);
+    write_size_limits(body, c, &hub->limits);
+    write_disk_limits(body, hub);
+    write_time_limits(body, c, &hub->limits);
     crier_buf_byte(body, '}');
 }
 
@@ -499,7 +509,7 @@ void crier_status_stats(struct crier_exchange *ex)
     write_workers(&body, server);
     write_number(&body, "lag_events", most(server, offsetof(struct crier_worker_stats, lag)));
     write_history(&body, ex->outlet->channel);
-    write_limits(&body, server->config, &crier_exchange_hub(ex)->limits);
+    write_limits(&body, server->config, crier_exchange_hub(ex));
     crier_buf_byte(&body, '}');
     answer_json(ex, 200, &body);
     crier_buf_deinit(&body);

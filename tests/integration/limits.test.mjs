@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { held, logfmt, publish, releaseBin, request, startCrier } from './lib/crier.mjs';
+import { folder } from './lib/folder.mjs';
 import { exchange, Raw, requestBytes } from './lib/raw.mjs';
 import { follow } from './lib/sse.mjs';
 import { pause, until } from './lib/wait.mjs';
@@ -329,6 +330,15 @@ test('/-/stats shows every limit with the value its flag gave it', async (t) => 
   const crier = await startCrier(t, { args: Object.entries(flags).flatMap(([flag, [value]]) => [`--${flag}`, value]) });
   assert.deepEqual((await crier.stats()).limits,
     Object.fromEntries(Object.values(flags).map(([, name, value]) => [name, value])));
+  const onDisk = {
+    'data-bytes': ['57M', 'data_bytes', 57 * 1024 * 1024],
+    'memory-bytes': ['58K', 'memory_bytes', 58 * 1024],
+    'replay-bytes': ['59K', 'replay_bytes', 59 * 1024],
+    'pending-bytes': ['60K', 'pending_bytes', 60 * 1024],
+  };
+  const durable = await startCrier(t, { args: ['--data', folder(t), ...Object.entries(onDisk).flatMap(([flag, [value]]) => [`--${flag}`, value])] });
+  const { limits } = await durable.stats();
+  for (const [, name, value] of Object.values(onDisk)) assert.equal(limits[name], value, name);
 });
 
 test('limits that contradict each other are refused, and which', async (t) => {
