@@ -331,10 +331,10 @@ test('/-/stats shows every limit with the value its flag gave it', async (t) => 
   assert.deepEqual((await crier.stats()).limits,
     Object.fromEntries(Object.values(flags).map(([, name, value]) => [name, value])));
   const onDisk = {
-    'data-bytes': ['57M', 'data_bytes', 57 * 1024 * 1024],
-    'memory-bytes': ['58K', 'memory_bytes', 58 * 1024],
-    'replay-bytes': ['59K', 'replay_bytes', 59 * 1024],
-    'pending-bytes': ['60K', 'pending_bytes', 60 * 1024],
+    'data-bytes': ['57M', 'data_bytes', 57 * 2 ** 20],
+    'memory-bytes': ['58M', 'memory_bytes', 58 * 2 ** 20],
+    'replay-bytes': ['59M', 'replay_bytes', 59 * 2 ** 20],
+    'pending-bytes': ['60M', 'pending_bytes', 60 * 2 ** 20],
   };
   const durable = await startCrier(t, { args: ['--data', folder(t), ...Object.entries(onDisk).flatMap(([flag, [value]]) => [`--${flag}`, value])] });
   const { limits } = await durable.stats();
