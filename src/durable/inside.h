@@ -130,6 +130,8 @@ void crier_leavings_deinit(struct crier_leavings *leavings);
 void crier_leavings_clear(struct crier_leavings *leavings, uint64_t window_first);
 /* A crier_store_left_fn; ctx: the leavings. */
 void crier_leavings_add(void *ctx, const struct crier_store_leaving *leaving);
+/* Does the event with this number leave, and its key with it? */
+bool crier_leavings_free_key(const struct crier_leavings *leavings, uint64_t number);
 /* Before the commit: raises floors in memory, then writes what changed of them. Early on
  * purpose: whoever does not find an event any more must see that it is lost. */
 int crier_apply_floors(struct crier_durable *d,
