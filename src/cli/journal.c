@@ -17,6 +17,7 @@
 #include "hub/topic.h"
 #include "net/sys.h"
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- the command line -------------------------------------------------------------------- */
@@ -227,12 +228,14 @@ void crier_journal_size(struct crier_buf *buf, uint64_t bytes)
 bool crier_journal_exists(const struct crier_journal_flags *flags)
 {
     struct crier_buf path;
+    struct stat st;
     bool exists;
 
     crier_buf_init(&path, &crier_mem_libc);
     crier_buf_printf(&path, "%s/data.mdb", flags->data);
     crier_buf_byte(&path, '\0');
-    exists = crier_buf_error(&path) == 0 && access(path.data, F_OK) == 0;
+    /* An empty file is what a crash leaves of one that was being made. */
+    exists = crier_buf_error(&path) == 0 && stat(path.data, &st) == 0 && st.st_size > 0;
     crier_buf_deinit(&path);
     return exists;
 }
@@ -269,8 +272,7 @@ int crier_journal_open(const struct crier_journal_flags *flags,
 
     /* To change one that is not there would make it. */
     if (what == CRIER_JOURNAL_CHANGE && !crier_journal_exists(flags)) {
-        crier_command_say(&crier_journal_command, "%s: there is no journal in this folder",
-                          flags->data);
+        crier_command_say(&crier_journal_command, "There is no journal in '%s'.", flags->data);
         return CRIER_EXIT_FAILED;
     }
     return open_store(&options, crier_sys_now(), ret_store);

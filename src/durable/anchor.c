@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- *     slot   "crier synced\0\0\0\1"  boot id (36)  page size (8)  seq (8)  2 pages  checksum (8)
+ *     slot  "crier synced\0\0\0\1"  boot id (36)  page size (8)  seq (8)  2 pages  checksum (8)
  *
  * Numbers are big-endian; the checksum (SipHash with a key of zeros) is over page size, seq and
- * pages. Both slots are as long as the larger page size allows, so that they lie at fixed places.
+ * pages. Both slots are as long as the larger page size allows, so that they lie at fixed
+ * places.
  *
  * A file that was synced since the system was booted needs nothing: what a process wrote is in
  * the system's memory, whatever became of the process.
@@ -186,11 +187,12 @@ static int leave_it(const char *dir, const struct slot *slot)
     return 0;
 }
 
-bool crier_anchor_is_needed(const char *dir)
+int crier_anchor_is_needed(const char *dir)
 {
     bool needed = false;
+    int r = if_booted(dir, leave_it, &needed);
 
-    return if_booted(dir, leave_it, &needed) < 0 || needed;
+    return r < 0 ? r : needed;
 }
 
 int crier_anchor_remove(const char *dir)

@@ -8,9 +8,10 @@
  *
  *     sync the file ─▶ copy its two meta pages into DIR/synced, sync that ─▶ move the anchor
  *
- * where the anchor is a reader that stands at the last synced state and keeps LMDB from using its
- * pages again. When the system has been booted since, the file is put back to that state, by its
- * meta pages, before it is opened: what came after the last sync is lost, and nothing else.
+ * where the anchor is a reader that stands at the last synced state and keeps LMDB from using
+ * its pages again. When the system has been booted since, the file is put back to that state,
+ * by its meta pages, before it is opened: what came after the last sync is lost, and nothing
+ * else.
  *
  * A store that is closed in order is synced, and has no DIR/synced.
  *
@@ -31,8 +32,8 @@ struct crier_anchor {
 /* Before the file in `dir` is opened for writing: puts it back to its last synced state if the
  * system has been booted since. *ret_restored: it was. No DIR/synced, or nothing to do: 0. */
 int crier_anchor_restore(const char *dir, bool *ret_restored) CRIER_MUST_CHECK;
-/* Would that put it back? */
-bool crier_anchor_is_needed(const char *dir);
+/* Would that put it back? 1: it would; 0; <0: that cannot be looked at. */
+int crier_anchor_is_needed(const char *dir) CRIER_MUST_CHECK;
 /* DIR/synced is of no more use: every commit is synced from now on, or none is. */
 int crier_anchor_remove(const char *dir) CRIER_MUST_CHECK;
 /* After the file is opened. */

@@ -7,8 +7,9 @@
  *                        └──────after it────────────▶ out of the window; keys free again
  *
  * Why floors first: a reader asks the floors after it has found what it could. If it no longer
- * finds an event, the transaction that took it out is committed, so its floor was raised before:
- * the reader sees the loss. Should the commit fail, a gap may be told in vain, never hidden.
+ * finds an event, the transaction that took it out is committed, so its floor was raised
+ * before: the reader sees the loss. Should the commit fail, a gap may be told in vain, never
+ * hidden.
  *
  * Of a topic that loses much at once only the newest loss counts, so only that is kept.
  *

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading the past: from the window where that has it, else from a run, else the reader is asked
- * for one.
+ * Reading the past: from the window where that has it, else from a run, else the reader is
+ * asked for one.
  *
  *     1 ............ on the disk ............ | first .... the window .... end |
  *          [ run ]      ^ position
  *
  * The order matters: first a run is found, then the floors are asked. A run that lacks an event
- * was read after that had left history, hence after its floor was raised; so whoever has the run
- * in hand sees the loss (apply.c).
+ * was read after that had left history, hence after its floor was raised; so whoever has the
+ * run in hand sees the loss (apply.c).
  *
  * A run that was read before a DELETE is not shown after it; for what limits take out that is
  * not so: it was history when it was read.

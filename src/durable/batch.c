@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The transaction under way. What is put goes into `events` at once; what it means for topics is
- * gathered, and written when a table is to be read, or at the end:
+ * The transaction under way. What is put goes into `events` at once; what it means for topics
+ * is gathered, and written when a table is to be read, or at the end:
  *
  *     put ──▶ events          touched: topic ──▶ its row as it will be, numbers to be added
  *        └──▶ added: class ──▶ numbers                    │ flush
@@ -119,8 +119,8 @@ void crier_store_abort(struct crier_store *store)
     undo(store);
 }
 
-/* LMDB says EIO when a write was cut short, as by a disk that became full in its middle. Whether
- * it is, another write behind the file's end tells. */
+/* LMDB says EIO when a write was cut short, as by a disk that became full in its middle.
+ * Whether it is, another write behind the file's end tells. */
 static bool is_disk_full(const struct crier_store *store)
 {
     static const char zeros[65536];
@@ -241,7 +241,7 @@ struct crier_topic_row *crier_touched_row(struct crier_touched *touched)
     return &touched->row;
 }
 
-/* ---- writing what was gathered ------------------------------------------------------------ */
+/* ---- writing what was gathered ----------------------------------------------------------- */
 
 /* Numbers, ascending, all larger than what is there: many at once. */
 static int

@@ -39,6 +39,23 @@ static int size_of(int dir, const char *name, uint64_t *ret_size)
     return 0;
 }
 
+/* So that whoever could open the file can open the copy, whoever compacts: root, perhaps. */
+static int give_owner(struct crier_store *store, int fd)
+{
+    mdb_filehandle_t data;
+    struct stat old, copy;
+
+    int r = crier_file_error(mdb_env_get_fd(store->env, &data));
+    if (r == 0 && (fstat(data, &old) < 0 || fstat(fd, &copy) < 0))
+        r = -errno;
+    if (r == 0 && (old.st_uid != copy.st_uid || old.st_gid != copy.st_gid) &&
+        fchown(fd, old.st_uid, old.st_gid) < 0)
+        r = -errno;
+    if (r == 0 && fchmod(fd, old.st_mode & 0777) < 0)
+        r = -errno;
+    return r;
+}
+
 static int copy_to(struct crier_store *store, int fd)
 {
     int r = crier_file_error(mdb_env_copyfd2(store->env, fd, MDB_CP_COMPACT));
@@ -55,7 +72,9 @@ static int write_copy(struct crier_store *store, int dir)
     int fd = openat(dir, copy_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
-    int r = copy_to(store, fd);
+    int r = give_owner(store, fd);
+    if (r == 0)
+        r = copy_to(store, fd);
     if (close(fd) < 0 && r == 0)
         r = -errno;
     return r;

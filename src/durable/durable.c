@@ -2,9 +2,9 @@
 /*
  * The object itself: opened, handed parcels, asked for counters, freed.
  *
- * Its window is a memory journal that lies on the store (memory.h, `backed`): cursors and watches
- * are that one's own. Numbers go on over restarts; the window begins empty, behind what the store
- * holds.
+ * Its window is a memory journal that lies on the store (memory.h, `backed`): cursors and
+ * watches are that one's own. Numbers go on over restarts; the window begins empty, behind what
+ * the store holds.
  *
  * Ages count on the store's clock, which the system's boot clock is moved onto by a constant.
  *
@@ -120,6 +120,7 @@ static struct crier_disk_stats disk_stats(struct crier_durable *d)
     disk.max_file_bytes = d->max_file_bytes;
     disk.file_bytes = d->totals.file_bytes;
     disk.free_bytes = d->totals.free_bytes;
+    disk.max_file_bytes = d->totals.max_file_bytes;
     disk.window_events = d->memory.events;
     disk.window_bytes = d->memory.bytes;
     disk.pending_bytes = atomic_load(&d->pending_bytes);

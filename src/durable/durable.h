@@ -30,8 +30,8 @@ struct crier_durable_options {
 
 /* Opens the journal in a folder, makes it if there is none; starts its threads. Refusals as
  * crier_store_open's, told in `fault` (appended). hash_key and epoch are the store's when it is
- * not new: journal->hash_key says. Free it with crier_journal_free: what was submitted is written
- * first. */
+ * not new: journal->hash_key says. Free it with crier_journal_free: what was submitted is
+ * written first. */
 int crier_durable_open(const struct crier_mem *mem,
                        const struct crier_hash_key *hash_key,
                        unsigned epoch,

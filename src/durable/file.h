@@ -27,7 +27,8 @@
  * Files: store.c (open, close), meta.c (totals, classes, topic rows), folder.c, head.c (whose
  * file is it?), room.c (how large it may be), row.c (an event as bytes), batch.c (what is put),
  * leave.c and retain.c (what leaves), floors.c, keys.c, reclass.c (rules), anchor.c, view.c,
- * find.c, read.c and place.c (reading), verify.c, entries.c, page.c, pages.c, compact.c, rules.c.
+ * find.c, read.c and place.c (reading), verify.c, entries.c, page.c, pages.c, compact.c,
+ * rules.c.
  */
 #ifndef CRIER_DURABLE_FILE_H
 #define CRIER_DURABLE_FILE_H
@@ -115,8 +116,8 @@ struct crier_store {
 
 /* ---- shared ------------------------------------------------------------------------------ */
 
-/* An LMDB result as ours: MDB_MAP_FULL and ENOSPC are -ENOSPC, MDB_NOTFOUND -ENOENT, what tells of
- * a broken file -EUCLEAN, other errno values themselves, the rest -EIO. 0 stays. */
+/* An LMDB result as ours: MDB_MAP_FULL and ENOSPC are -ENOSPC, MDB_NOTFOUND -ENOENT, what tells
+ * of a broken file -EUCLEAN, other errno values themselves, the rest -EIO. 0 stays. */
 int crier_file_error(int rc);
 
 static inline void crier_put_u64(unsigned char out[8], uint64_t value)
@@ -162,7 +163,8 @@ int crier_meta_put(const struct crier_store *store, MDB_val key, MDB_val value);
 int crier_class_get(struct crier_store *store, MDB_txn *txn, uint32_t class_id);
 /* Writes totals, and the classes that changed, in the transaction under way. */
 int crier_store_save(struct crier_store *store) CRIER_MUST_CHECK;
-/* head.c: looks at data.mdb before LMDB does. 0; 1: there is none yet; -EILSEQ, -EUCLEAN, ... */
+/* head.c: looks at data.mdb before LMDB does. 0; 1: there is none yet; -EILSEQ,
+ * -EUCLEAN, ... */
 int crier_file_look(const struct crier_store *store) CRIER_MUST_CHECK;
 /* room.c: the bytes to map for a file of at most so many (0: the default), or, if it is larger
  * already, for that. */
@@ -176,8 +178,8 @@ int crier_room_take(struct crier_store *store,
                     const struct crier_store_event *event) CRIER_MUST_CHECK;
 /* A topic is touched by it for the first time in this transaction. */
 void crier_room_take_topic(struct crier_store *store);
-/* reclass.c: takes the rules (NULL: those the file was last written with); when topics belong to
- * others than before, every event is put into its class anew. */
+/* reclass.c: takes the rules (NULL: those the file was last written with); when topics belong
+ * to others than before, every event is put into its class anew. */
 int crier_store_apply_rules(struct crier_store *store,
                             const struct crier_rules *wanted) CRIER_MUST_CHECK;
 /* The value of "totals". 0, -EUCLEAN. ret_topic_serial may be NULL. */
@@ -215,7 +217,8 @@ void crier_views_free(struct crier_store *store);
 /* batch.c */
 void crier_changes_init(struct crier_store *store);
 void crier_changes_deinit(struct crier_store *store);
-/* The topic's row as this transaction leaves it; made, if it is to be. -ENOENT: there is none. */
+/* The topic's row as this transaction leaves it; made, if it is to be. -ENOENT: there is
+ * none. */
 int crier_batch_touch(struct crier_store *store,
                       struct crier_slice name,
                       bool make,
@@ -238,8 +241,8 @@ int crier_batch_flush(struct crier_store *store) CRIER_MUST_CHECK;
 int crier_batch_flush_numbers(struct crier_store *store) CRIER_MUST_CHECK;
 /* The cursor of a table in the transaction under way. */
 int crier_batch_cursor(struct crier_store *store, int table, MDB_cursor **ret) CRIER_MUST_CHECK;
-/* Takes an event out of the topics in mask (of its row's topics that it is still held under), and
- * tells `left`; of its last, out of everything. */
+/* Takes an event out of the topics in mask (of its row's topics that it is still held under),
+ * and tells `left`; of its last, out of everything. */
 int crier_batch_drop(struct crier_store *store,
                      uint64_t number,
                      unsigned mask,

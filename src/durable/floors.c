@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- one ---------------------------------------------------------------------------------- */
+/* ---- one --------------------------------------------------------------------------------- */
 
 int crier_store_put_floor(struct crier_store *store,
                           uint64_t hash,
@@ -89,7 +89,7 @@ int crier_store_raise_floors(struct crier_store *store,
     return r;
 }
 
-/* ---- all of them, once -------------------------------------------------------------------- */
+/* ---- all of them, once ------------------------------------------------------------------- */
 
 struct floor {
     uint64_t hash;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The lock is on DIR/lock (an open file description lock: it goes when the process does, however
- * it ends, and no fork takes it along); the number in it is only for people.
+ * The lock is on DIR/lock (an open file description lock: it goes when the process does,
+ * however it ends, and no fork takes it along); the number in it is only for people.
  */
 #include "durable/folder.h"
 #include "durable/store.h"

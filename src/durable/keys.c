@@ -2,8 +2,8 @@
 /* What is read once, when a store is opened: the keys that memory works with. */
 #include "durable/file.h"
 
-/* Puts the cursor on the oldest of the newest `most` keys that are young enough; false: there are
- * none. */
+/* Puts the cursor on the oldest of the newest `most` keys that are young enough; false: there
+ * are none. */
 static int find_first(struct crier_store *store,
                       MDB_txn *txn,
                       MDB_cursor *cursor,

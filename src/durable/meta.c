@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Small values as bytes: totals, classes and topic rows, and where they lie in the file. Nothing
- * here decides anything; every length is looked at before it is read. */
+/* Small values as bytes: totals, classes and topic rows, and where they lie in the file.
+ * Nothing here decides anything; every length is looked at before it is read. */
 #include "durable/file.h"
 #include <errno.h>
 #include <string.h>

@@ -13,8 +13,8 @@
  * What is lost meanwhile: the losses counted are looked at before the view is begun, so that
  * whatever is taken out later counts as news to whoever starts here.
  *
- * The one who gives up a question that is being answered waits until that is done: its filter is
- * in use.
+ * The one who gives up a question that is being answered waits until that is done: its filter
+ * is in use.
  */
 #include "base/mem.h"
 #include "durable/inside.h"
@@ -166,8 +166,8 @@ static int locate(const struct locating *l,
     return -EINVAL;
 }
 
-/* What memory knows, asked before the view is begun; for an id also whether anything after it is
- * lost. */
+/* What memory knows, asked before the view is begun; for an id also whether anything after it
+ * is lost. */
 static bool look_at_memory(struct locating *l, const struct crier_job *job)
 {
     struct crier_memory *memory = &l->d->memory;

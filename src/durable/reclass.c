@@ -3,7 +3,7 @@
  * The rules are not those the store was left with: `order` and the classes are made anew, a
  * bounded number of events a transaction.
  *
- *     rules := "making anew" ─▶ order emptied ─▶ events, some thousands at a time ─▶ rules := new
+ *     rules := "making anew" ─▶ order emptied ─▶ events, thousands at a time ─▶ rules := new
  *
  * Cut off in the middle, it begins again with the next start.
  */

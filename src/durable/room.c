@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How large the file may be. LMDB never writes over what it has committed: letting an event leave
- * takes pages too, before it gives any back. So that a full file can have room again, the last of
- * them are only for what leaves:
+ * How large the file may be. LMDB never writes over what it has committed: letting an event
+ * leave takes pages too, before it gives any back. So that a full file can have room again, the
+ * last of them are only for what leaves:
  *
- *     0 ───────── used ─────────┬── free, to be used again ──┬── not there yet ──▶ max_file_bytes
- *                               └──────────── room ──────────┘
- *                               │ may be put into   │ RESERVE│
+ *     0 ─────── used ─────────┬── free, to be used again ──┬── not there yet ──▶ max_file_bytes
+ *                             └──────────── room ──────────┘
+ *                             │ may be put into   │ RESERVE│
  *
- * A transaction counts what it puts, generously, and is refused (-ENOSPC) what would go into the
- * reserve: the bytes that are new, and the pages that are written again for a few of them, of
- * which there are no more than the tables have. Free pages are counted exactly only where there is
- * little room beside them.
+ * A transaction counts what it puts, generously, and is refused (-ENOSPC) what would go into
+ * the reserve: the bytes that are new, and the pages that are written again for a few of them,
+ * of which there are no more than the tables have. Free pages are counted exactly only where
+ * there is little room beside them.
  */
 #include "durable/file.h"
 #include "durable/folder.h"
@@ -64,7 +64,7 @@ size_t crier_room_map(struct crier_store *store, uint64_t max_file_bytes)
     return (size_t)((with_reserve(store, store->max_bytes) + 65535) & ~(uint64_t)65535);
 }
 
-/* ---- free pages --------------------------------------------------------------------------- */
+/* ---- free pages -------------------------------------------------------------------------- */
 
 /* There may be many lists of them; of each the first number is read. LMDB shows them only to
  * transactions that read. */
@@ -108,6 +108,7 @@ void crier_store_measure(struct crier_store *store)
         mdb_env_stat(store->env, &stat) != 0)
         return;
     t->file_bytes = (uint64_t)st.st_size;
+    t->max_file_bytes = store->max_bytes;
     if (store->measured++ % MEASURE_EVERY == 0) {
         int dead;
         /* A reader that was killed would keep pages from being used again for ever. */
@@ -116,7 +117,7 @@ void crier_store_measure(struct crier_store *store)
     }
 }
 
-/* ---- a transaction ------------------------------------------------------------------------ */
+/* ---- a transaction ----------------------------------------------------------------------- */
 
 static uint64_t less(uint64_t a, uint64_t b)
 {
@@ -128,8 +129,8 @@ static void take(struct crier_store *store, uint64_t bytes)
     store->room_bytes = less(store->room_bytes, bytes);
 }
 
-/* Pages of the tables that are written anywhere, not only at their end. Of long lists in postings
- * LMDB's numbers do not tell: their entries do. */
+/* Pages of the tables that are written anywhere, not only at their end. Of long lists in
+ * postings LMDB's numbers do not tell: their entries do. */
 static int count_scattered(struct crier_store *store, uint64_t page, uint64_t *ret_pages)
 {
     static const int tables[] = {CRIER_TABLE_TOPICS, CRIER_TABLE_POSTINGS,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A rule is a selector, "=", and up to three limits, told by their form: a bare number is events,
- * one with B, KiB, MiB, GiB or TiB is bytes, a duration is an age.
+ * A rule is a selector, "=", and up to three limits, told by their form: a bare number is
+ * events, one with B, KiB, MiB, GiB or TiB is bytes, a duration is an age.
  */
 #include "durable/rules.h"
 #include "base/buf.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Retention by topic. A rule such as SELECTOR=10000,1GiB,7d holds, of all topics that the selector
- * matches together, at most so many events and encoded bytes, none older than that. A topic belongs to the first rule whose
- * selector matches it, else to history's own limits; a rule has its own share, beside theirs.
+ * Retention by topic. A rule such as SELECTOR=10000,1GiB,7d holds, of all topics that the
+ * selector matches together, at most so many events and encoded bytes, none older than that. A
+ * topic belongs to the first rule whose selector matches it, else to history's own limits; a
+ * rule has its own share, beside theirs.
  */
 #ifndef CRIER_DURABLE_RULES_H
 #define CRIER_DURABLE_RULES_H

@@ -66,6 +66,14 @@ static int tell(struct crier_buf *fault, const struct crier_store *store, int r)
     case -EACCES:
     case -EPERM:
     case -EROFS:
+        if (store->read_only) {
+            crier_buf_printf(
+                fault,
+                "This user may not open the journal in '%s': be the hub's user, who "
+                "may read it and write its lock.mdb.",
+                dir);
+            return -EACCES;
+        }
         crier_buf_printf(fault,
                          "The folder '%s' may not be written: give this user the right "
                          "to, or name another folder.",
@@ -79,6 +87,9 @@ static int tell(struct crier_buf *fault, const struct crier_store *store, int r)
         break;
     case -ENOENT:
         crier_buf_printf(fault, "There is no journal in '%s'.", dir);
+        break;
+    case -ENOTDIR:
+        crier_buf_printf(fault, "'%s' is a file: the journal has a folder of its own.", dir);
         break;
     case -ENOSPC:
         crier_buf_printf(fault,
@@ -210,6 +221,11 @@ make_new(struct crier_store *store, const struct crier_store_options *o, struct 
     return r == 0 ? crier_store_save(store) : r;
 }
 
+static bool may_make(const struct crier_store_options *o)
+{
+    return !o->read_only && o->epoch > 0;
+}
+
 /* Opens what is there, or makes it, in one transaction. */
 static int open_or_make(struct crier_store *store,
                         const struct crier_store_options *o,
@@ -223,7 +239,7 @@ static int open_or_make(struct crier_store *store,
         return r;
     r = is_empty(store->txn, &empty);
     if (r == 0 && empty)
-        r = store->read_only ? -ENOENT : make_new(store, o, now);
+        r = may_make(o) ? make_new(store, o, now) : -ENOENT;
     else if (r == 0)
         r = open_ours(store, store->txn);
     if (r == 0 && !empty)
@@ -271,15 +287,17 @@ open_all(struct crier_store *store, const struct crier_store_options *o, struct 
     bool restored = false, made;
     int r = 0;
 
-    if (store->read_only)
-        r = crier_anchor_is_needed(store->dir) ? -ESTALE : 0;
-    else
+    if (store->read_only) {
+        r = crier_anchor_is_needed(store->dir);
+        r = r > 0 ? -ESTALE : r;
+    } else {
         r = crier_anchor_restore(store->dir, &restored);
+    }
     if (r == 0)
         r = crier_file_look(store);
     made = r > 0;
     if (made)
-        r = store->read_only ? -ENOENT : 0;
+        r = may_make(o) ? 0 : -ENOENT;
     if (r == 0)
         r = open_env(store, o->max_file_bytes);
     if (r == 0)

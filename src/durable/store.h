@@ -12,11 +12,11 @@
  * (crier_store_totals) are the writer's.
  *
  * What can fail: every call, with a negative errno value. -ENOSPC: the disk is full, or the
- * file has reached max_file_bytes: nothing of the transaction is kept, and it may be tried again.
- * Of max_file_bytes an eighth (256 KiB at least) is never put into: letting events leave takes
- * pages before it gives any back. It needs few as long as few leave at once. -E2BIG: too much for
- * one transaction (LMDB's bound): split it.
- * Anything else out of commit (-EIO): nothing is certain any more.
+ * file has reached max_file_bytes: nothing of the transaction is kept, and it may be tried
+ * again. Of max_file_bytes an eighth (256 KiB at least) is never put into: letting events leave
+ * takes pages before it gives any back. It needs few as long as few leave at once. -E2BIG: too
+ * much for one transaction (LMDB's bound): split it. Anything else out of commit (-EIO):
+ * nothing is certain any more.
  */
 #ifndef CRIER_DURABLE_STORE_H
 #define CRIER_DURABLE_STORE_H
@@ -40,15 +40,15 @@ struct crier_store_options {
     /* Only reads, also while another process writes: no lock is taken, nothing is made. */
     bool read_only;
     enum crier_sync sync;
-    /* 0: CRIER_STORE_FILE_BYTES. An eighth of it (256 MiB at most) is left to transactions that
-     * put nothing: to let events leave takes pages before it gives any. */
+    /* 0: CRIER_STORE_FILE_BYTES. An eighth of it (256 KiB at least) is left to transactions
+     * that put nothing: to let events leave takes pages before it gives any. */
     uint64_t max_file_bytes;
     const struct crier_rules *rules; /* copied; NULL: those it was last written with */
     const struct crier_journal_limits
         *limits; /* of what no rule takes, and kept_bytes; filled */
     /* For a new store. */
     struct crier_hash_key hash_key;
-    unsigned epoch; /* 1 .. 999 */
+    unsigned epoch; /* 1 .. 999; 0: none is made, what is there is opened */
 };
 
 /* The version of the file's format (docs/journal-format.md). */
@@ -84,7 +84,8 @@ struct crier_store_totals {
     uint64_t kept_events, kept_bytes;
     uint64_t evicted, expired, forgotten, kept_dropped; /* since it was opened */
     uint64_t file_bytes;                                /* of data.mdb */
-    uint64_t free_bytes;                                /* of these, to be used again */
+    uint64_t free_bytes;     /* of these, to be used again; counted now and then */
+    uint64_t max_file_bytes; /* as asked for; 0: only read */
     /* The store's clock when it was last committed, and the wall's. See crier_store_clock. */
     uint64_t clock_ms, wall_ms;
     struct crier_loss root, lost; /* floors (journal/floor.h): of everything, of the rest */
@@ -98,7 +99,8 @@ int crier_store_ends(struct crier_store *store,
 
 /* The store's clock, in ms: ages and ttls are counted on it. It goes on over restarts and
  * reboots by what the wall clock says has passed meanwhile (never back), and within one life by
- * the boot clock alone. Never small: seven days before now is no trouble. Set when it is opened. */
+ * the boot clock alone. Never small: seven days before now is no trouble. Set when it is
+ * opened. */
 uint64_t crier_store_clock(const struct crier_store *store, struct crier_now now);
 
 /* ---- writing: one thread ----------------------------------------------------------------- */
@@ -138,8 +140,8 @@ struct crier_store_leaving {
 };
 typedef void crier_store_left_fn(void *ctx, const struct crier_store_leaving *leaving);
 
-/* Begins the one write transaction. Nothing is seen by views, and totals may be undone, until it
- * is committed. */
+/* Begins the one write transaction. Nothing is seen by views, and totals may be undone, until
+ * it is committed. */
 int crier_store_begin(struct crier_store *store) CRIER_MUST_CHECK;
 /* left: an event kept aside for a topic that has a newer one now. */
 int crier_store_put(struct crier_store *store,
@@ -183,7 +185,7 @@ void crier_store_abort(struct crier_store *store);
 /* Makes what was committed safe from a power cut (CRIER_SYNC_INTERVAL; harmless otherwise). */
 int crier_store_sync(struct crier_store *store) CRIER_MUST_CHECK;
 
-/* ---- what is read once, at the start ------------------------------------------------------ */
+/* ---- what is read once, at the start ----------------------------------------------------- */
 
 /* Every floor, least lately raised first. */
 int crier_store_each_floor(struct crier_store *store,
@@ -201,7 +203,7 @@ int crier_store_each_key(struct crier_store *store,
                          int (*fn)(void *ctx, const struct crier_store_key *key),
                          void *ctx) CRIER_MUST_CHECK;
 
-/* ---- views: reading, any thread ----------------------------------------------------------- */
+/* ---- views: reading, any thread ---------------------------------------------------------- */
 
 struct crier_view;
 
@@ -228,8 +230,8 @@ int crier_view_newest(struct crier_view *view,
                       uint64_t count,
                       uint64_t clock_ms,
                       uint64_t *ret_number) CRIER_MUST_CHECK;
-/* The newest matching event of each matching topic, of too many the newest; ascending; allocated
- * with the store's mem (the caller takes it); NULL: none. */
+/* The newest matching event of each matching topic, of too many the newest; ascending;
+ * allocated with the store's mem (the caller takes it); NULL: none. */
 int crier_view_latest(struct crier_view *view,
                       const struct crier_filter *filter,
                       uint64_t count,
@@ -247,17 +249,18 @@ int crier_view_position(struct crier_view *view,
 int crier_view_before(struct crier_view *view,
                       uint64_t clock_ms,
                       uint64_t *ret_position) CRIER_MUST_CHECK;
-/* The id that stands for a position: its event's, or, where that has left, one just before the id
- * of the next event held, or of the end. */
+/* The id that stands for a position: its event's, or, where that has left, one just before the
+ * id of the next event held, or of the end. */
 int crier_view_id(struct crier_view *view,
                   uint64_t position,
                   struct crier_id *ret_id) CRIER_MUST_CHECK;
 
 /* One bounded slice of the past. Calls fn for each matching event after *position, in order, up
- * to `until`, until fn returns non-zero (that event counts as taken, but for CRIER_SCAN_STOP) or
- * max_looks entries were looked at. *position: up to here all has been looked at. picks: only
- * these numbers. Records borrow from the view's scratch: valid until fn returns; their frames are
- * complete. fn may ask the view for extras, ids and positions. boot_ms and expires_ms are the store's clock. */
+ * to `until`, until fn returns non-zero (that event counts as taken, but for CRIER_SCAN_STOP)
+ * or max_looks entries were looked at. *position: up to here all has been looked at. picks:
+ * only these numbers. Records borrow from the view's scratch: valid until fn returns; their
+ * frames are complete. fn may ask the view for extras, ids and positions. boot_ms and
+ * expires_ms are the store's clock. */
 struct crier_view_slice {
     const struct crier_filter *filter;
     uint64_t position, until;
@@ -287,7 +290,7 @@ int crier_view_extras(struct crier_view *view,
                       struct crier_slice *ret_key,
                       uint64_t *ret_ttl_ms) CRIER_MUST_CHECK;
 
-/* ---- for the operator --------------------------------------------------------------------- */
+/* ---- for the operator -------------------------------------------------------------------- */
 
 /* What a share of history holds: that of what no rule takes, then that of each rule in force
  * (those the file was last written with). */
@@ -303,13 +306,13 @@ bool crier_store_share(struct crier_store *store,
 /* The process that has the folder open for writing; 0: none has. Takes no lock. 0, -errno. */
 int crier_store_holder(const char *dir, uint64_t *ret_process) CRIER_MUST_CHECK;
 
-/* Reads every page and every entry, and compares the tables with each other. Each fault found is a
- * sentence for fn. 0: sound; -EUCLEAN: it is not; others: it could not be looked at. */
+/* Reads every page and every entry, and compares the tables with each other. Each fault found
+ * is a sentence for fn. 0: sound; -EUCLEAN: it is not; others: it could not be looked at. */
 int crier_store_verify(struct crier_store *store,
                        void (*fn)(void *ctx, const char *fault),
                        void *ctx) CRIER_MUST_CHECK;
-/* Writes a copy without free pages beside the file and puts it in its place. The store must have
- * been opened for writing; it is closed by this, whatever the result. */
+/* Writes a copy without free pages beside the file and puts it in its place. The store must
+ * have been opened for writing; it is closed by this, whatever the result. */
 int crier_store_compact(struct crier_store *store,
                         uint64_t *ret_before,
                         uint64_t *ret_after,

@@ -19,9 +19,9 @@
  * Time is what those who publish and those who let history age have told: the writer has no
  * clock of its own, except to know when to sync and to wake once a second.
  *
- * What can fail: memory (the draft, or the transaction, is refused) and the disk. Once committed,
- * events must come into the window: without memory the writer makes the window smaller, and
- * waits until there is some.
+ * What can fail: memory (the draft, or the transaction, is refused) and the disk. Once
+ * committed, events must come into the window: without memory the writer makes the window
+ * smaller, and waits until there is some.
  */
 #include "durable/writer.h"
 #include "base/mem.h"
@@ -299,7 +299,8 @@ static int transact(struct crier_writer *w)
 
 /* ---- room -------------------------------------------------------------------------------- */
 
-/* A few leave: of a topic that is to be forgotten, or what retention says. 1: there are more. */
+/* A few leave: of a topic that is to be forgotten, or what retention says. 1: there are
+ * more. */
 static int leave_some(struct crier_writer *w, const struct crier_draft *forget)
 {
     struct crier_durable *d = w->d;
@@ -347,8 +348,9 @@ static int forget_bit_by_bit(struct crier_writer *w)
     return r;
 }
 
-/* There was no room for all of a transaction. What lets events leave takes less room the less it
- * lets leave at once; were it left to the next transaction, that would fail as this one did. */
+/* There was no room for all of a transaction. What lets events leave takes less room the less
+ * it lets leave at once; were it left to the next transaction, that would fail as this one
+ * did. */
 static void make_room(struct crier_writer *w)
 {
     int r = forget_bit_by_bit(w), more = 1;

@@ -53,8 +53,8 @@ bool crier_floors_after(const struct crier_floors *floors,
 bool crier_floors_after_id(const struct crier_floors *floors,
                            const struct crier_filter *filter,
                            struct crier_id id);
-/* An entry of the image, least lately raised first; then, once, what the image says of everything
- * and of all that have no entry. From then on changes are noted. */
+/* An entry of the image, least lately raised first; then, once, what the image says of
+ * everything and of all that have no entry. From then on changes are noted. */
 int crier_floors_restore(struct crier_floors *floors,
                          uint64_t hash,
                          const struct crier_loss *loss);

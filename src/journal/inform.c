@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is asked about the memory journal as a whole: which id stands for a position, which topics
- * there are, how much of everything. All under the mutex. */
+/* What is asked about the memory journal as a whole: which id stands for a position, which
+ * topics there are, how much of everything. All under the mutex. */
 #include "journal/memory.h"
 #include <errno.h>
 

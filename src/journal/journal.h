@@ -68,8 +68,8 @@ struct crier_draft {
     /* Drafts with the same one (not NULL), side by side, are one batch: after one that could
      * not be appended none of them is (-ECANCELED). */
     const void *batch;
-    /* The same over several parcels: set when one of its drafts has failed, and looked at before
-     * each. Borrowed for as long as any of them is on its way. NULL: none of that. */
+    /* The same over several parcels: set when one of its drafts has failed, and looked at
+     * before each. Borrowed for as long as any of them is on its way. NULL: none of that. */
     _Atomic bool *failed;
     /* answers */
     /* 0, CRIER_APPEND_..., -EMSGSIZE, -ECANCELED, -ENOMEM; -ENOSPC: the disk is full, it is not
@@ -287,9 +287,9 @@ struct crier_journal_stats {
     uint64_t held_bytes; /* memory of segments, read or not */
     struct crier_id first, last;
     struct crier_disk_stats {
-        bool durable; /* false: there is no disk, and all below is 0 */
+        bool durable;                    /* false: there is no disk, and all below is 0 */
+        uint64_t file_bytes, free_bytes; /* free: inside the file, to be used again */
         uint64_t max_file_bytes;
-        uint64_t file_bytes, free_bytes;      /* free: inside the file, to be used again */
         uint64_t window_events, window_bytes; /* of history, also in memory */
         uint64_t commits, committed;          /* transactions, and events in them */
         uint64_t largest_commit;              /* events */

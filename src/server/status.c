@@ -394,36 +394,34 @@ static void write_disk(struct crier_buf *body,
     crier_buf_byte(body, '}');
 }
 
-static void write_history(struct crier_buf *body, struct crier_channel *channel)
+static void write_history(struct crier_buf *body,
+                          const struct crier_journal_stats *s,
+                          enum crier_journal_state state)
 {
-    struct crier_journal_stats s;
-
-    memset(&s, 0, sizeof(s));
-    crier_journal_get_stats(channel->hub->journal, &s);
     crier_buf_append(body, CRIER_SLICE(",\"history\":{"));
-    write_number(body, "events", s.events);
-    write_number(body, "bytes", s.bytes);
-    write_number(body, "topics", s.topics);
-    write_number(body, "kept_events", s.kept_events);
-    write_number(body, "kept_bytes", s.kept_bytes);
-    write_number(body, "held_bytes", s.held_bytes);
-    write_number(body, "appended", s.appended);
-    write_number(body, "duplicates", s.duplicates);
-    write_number(body, "evicted", s.evicted);
-    write_number(body, "expired", s.expired);
-    write_number(body, "forgotten", s.forgotten);
-    write_number(body, "full", s.full);
-    write_number(body, "lapped", s.lapped);
-    write_number(body, "kept_dropped", s.kept_dropped);
-    write_number(body, "keys", s.keys);
-    write_number(body, "keys_dropped", s.keys_dropped);
-    write_number(body, "keys_expired", s.keys_expired);
-    write_number(body, "floors", s.floors);
-    write_number(body, "floors_dropped", s.floors_dropped);
-    crier_exchange_id_member(body, "first", s.events ? &s.first : NULL);
-    crier_exchange_id_member(body, "last", s.events ? &s.last : NULL);
-    if (s.disk.durable)
-        write_disk(body, &s.disk, crier_journal_state(channel->hub->journal));
+    write_number(body, "events", s->events);
+    write_number(body, "bytes", s->bytes);
+    write_number(body, "topics", s->topics);
+    write_number(body, "kept_events", s->kept_events);
+    write_number(body, "kept_bytes", s->kept_bytes);
+    write_number(body, "held_bytes", s->held_bytes);
+    write_number(body, "appended", s->appended);
+    write_number(body, "duplicates", s->duplicates);
+    write_number(body, "evicted", s->evicted);
+    write_number(body, "expired", s->expired);
+    write_number(body, "forgotten", s->forgotten);
+    write_number(body, "full", s->full);
+    write_number(body, "lapped", s->lapped);
+    write_number(body, "kept_dropped", s->kept_dropped);
+    write_number(body, "keys", s->keys);
+    write_number(body, "keys_dropped", s->keys_dropped);
+    write_number(body, "keys_expired", s->keys_expired);
+    write_number(body, "floors", s->floors);
+    write_number(body, "floors_dropped", s->floors_dropped);
+    crier_exchange_id_member(body, "first", s->events ? &s->first : NULL);
+    crier_exchange_id_member(body, "last", s->events ? &s->last : NULL);
+    if (s->disk.durable)
+        write_disk(body, &s->disk, state);
     crier_buf_byte(body, '}');
 }
 
@@ -453,17 +451,14 @@ static void write_size_limits(struct crier_buf *body,
     write_number(body, "unsent_bytes", c->socket.notsent_lowat);
 }
 
-static void write_disk_limits(struct crier_buf *body, const struct crier_hub *hub)
+static void write_disk_limits(struct crier_buf *body,
+                              const struct crier_disk_stats *disk,
+                              const struct crier_journal_limits *j)
 {
-    struct crier_journal_stats s;
-
-    crier_journal_get_stats(hub->journal, &s);
-    if (!s.disk.durable)
-        return;
-    write_number(body, "data_bytes", s.disk.max_file_bytes);
-    write_number(body, "memory_bytes", hub->limits.window_bytes);
-    write_number(body, "replay_bytes", hub->limits.replay_bytes);
-    write_number(body, "pending_bytes", hub->limits.pending_bytes);
+    write_number(body, "data_bytes", disk->max_file_bytes);
+    write_number(body, "memory_bytes", j->window_bytes);
+    write_number(body, "replay_bytes", j->replay_bytes);
+    write_number(body, "pending_bytes", j->pending_bytes);
 }
 
 static void write_time_limits(struct crier_buf *body,
@@ -486,13 +481,16 @@ static void write_time_limits(struct crier_buf *body,
 }
 
 /* Every limit with its value, beside the counters that say when it was reached. */
-static void
-write_limits(struct crier_buf *body, const struct crier_config *c, const struct crier_hub *hub)
+static void write_limits(struct crier_buf *body,
+                         const struct crier_config *c,
+                         const struct crier_journal_limits *j,
+                         const struct crier_disk_stats *disk)
 {
     crier_buf_append(body, CRIER_SLICE(",\"limits\":{"));
-    write_size_limits(body, c, &hub->limits);
-    write_disk_limits(body, hub);
-    write_time_limits(body, c, &hub->limits);
+    write_size_limits(body, c, j);
+    if (disk->durable)
+        write_disk_limits(body, disk, j);
+    write_time_limits(body, c, j);
     crier_buf_byte(body, '}');
 }
 
@@ -500,16 +498,20 @@ void crier_status_stats(struct crier_exchange *ex)
 {
     struct crier_worker *worker = ex->conn->worker;
     struct crier_server *server = worker->server;
+    struct crier_journal *journal = ex->outlet->channel->hub->journal;
+    struct crier_journal_stats s;
     struct crier_buf body;
 
+    memset(&s, 0, sizeof(s));
+    crier_journal_get_stats(journal, &s);
     crier_buf_init(&body, server->mem);
     crier_buf_byte(&body, '{');
     write_number(&body, "uptime_ms", worker->now.boot_ms - server->started_ms);
     write_number(&body, "workers", server->worker_count);
     write_workers(&body, server);
     write_number(&body, "lag_events", most(server, offsetof(struct crier_worker_stats, lag)));
-    write_history(&body, ex->outlet->channel);
-    write_limits(&body, server->config, crier_exchange_hub(ex));
+    write_history(&body, &s, crier_journal_state(journal));
+    write_limits(&body, server->config, &crier_exchange_hub(ex)->limits, &s.disk);
     crier_buf_byte(&body, '}');
     answer_json(ex, 200, &body);
     crier_buf_deinit(&body);

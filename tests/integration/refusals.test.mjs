@@ -229,7 +229,8 @@ test('every problem has its page, and the code of a refusal leads there', async 
   const slugs = ['bad-request', 'bad-host', 'bad-topic', 'bad-selector', 'bad-parameter', 'no-topic', 'bad-body', 'bad-credentials',
     'token-missing', 'token-wrong', 'not-local', 'cross-origin', 'not-found', 'unknown-topic', 'method-not-allowed', 'not-acceptable',
     'timeout', 'too-large', 'target-too-long', 'unsupported-type', 'expectation-failed', 'unknown-host', 'too-many-connections',
-    'head-too-large', 'internal', 'not-implemented', 'busy', 'draining', 'journal-full', 'outcome-unknown', 'http-version'];
+    'head-too-large', 'internal', 'not-implemented', 'busy', 'draining', 'journal-full', 'journal-failed',
+    'outcome-unknown', 'http-version'];
   for (const slug of slugs) {
     const page = await request(crier, `/-/problems/${slug}`, { headers: { accept: 'text/html' } });
     assert.equal(page.status, 200, slug);

@@ -355,7 +355,7 @@ for (const verb of ['info', 'verify', 'dump', 'export', 'compact']) {
       assert.match(done.stderr, words);
       assert.ok(done.stderr.includes(path), done.stderr);
     };
-    await refused(file, /./);
+    await refused(file, verb === 'compact' ? /no journal in/ : /is a file/);
     assert.equal(readFileSync(file, 'utf8'), 'hello');
 
     const newer = join(data, 'newer');
@@ -376,6 +376,35 @@ for (const verb of ['info', 'verify', 'dump', 'export', 'compact']) {
     assert.ok(other.equals(readFileSync(join(foreign, 'data.mdb'))));
   });
 }
+
+test('compact: a file in which nothing was ever put is no journal, and none is made of it', async (t) => {
+  for (const bytes of [0, 8192]) {
+    const data = folder(t);
+    writeFileSync(join(data, 'data.mdb'), Buffer.alloc(bytes));
+    const done = await journal(t, 'compact', data);
+    assert.equal(done.status, 1);
+    assert.match(done.stderr, /^crier journal: There is no journal in [^\n]*\n$/);
+    const crier = await startCrier(t, { args: ['--data', data] });
+    await publish(crier, 'news', 'x');
+    await crier.stop();
+  }
+});
+
+test('import: a file in which nothing was ever put is as good as none', async (t) => {
+  const data = folder(t);
+  writeFileSync(join(data, 'data.mdb'), '');
+  await good(t, 'import', data, [], { stdin: event('1769860800000-70000') });
+  assert.deepEqual(objects(await good(t, 'export', data)).map(({ id }) => id), ['1769860800000-70000']);
+});
+
+test('compact: the file keeps who may read it', async (t) => {
+  const { data, crier } = await filled(t);
+  await crier.stop();
+  const before = statSync(join(data, 'data.mdb'));
+  await good(t, 'compact', data);
+  const after = statSync(join(data, 'data.mdb'));
+  assert.deepEqual([after.mode, after.uid, after.gid], [before.mode, before.uid, before.gid]);
+});
 
 test('verify finds what is damaged, wherever it is, and never crashes', async (t) => {
   const whole = folder(t);
