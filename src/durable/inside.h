@@ -68,6 +68,9 @@ struct crier_jobs {
     uint64_t reclaim_ms;    /* how long a run waits for who asked for it, if others need room */
     _Atomic size_t waiting; /* jobs in both; written under the mutex */
     struct crier_list answered; /* not fetched yet, oldest first */
+    bool leaving;               /* floors are raised, and the commit they are for is not over */
+    uint64_t left;              /* such commits that are over */
+    pthread_cond_t over;        /* one is */
     bool stopping;
     _Atomic uint64_t reads, room_waits;
     pthread_t thread;
@@ -175,5 +178,7 @@ void crier_job_answer(struct crier_durable *d, struct crier_job *job);
 void crier_job_free(struct crier_durable *d, struct crier_job *job);
 /* Room for runs has come back. */
 void crier_reader_stir(struct crier_durable *d);
+/* The writer raises floors for a commit; false: that commit is over. */
+void crier_reader_leaving(struct crier_durable *d, bool leaving);
 
 #endif

@@ -265,13 +265,15 @@ static int retain(struct crier_writer *w)
 static int commit(struct crier_writer *w)
 {
     struct crier_durable *d = w->d;
-    int r = crier_apply_floors(d, &w->leavings);
 
-    if (r < 0) {
+    crier_reader_leaving(d, w->leavings.any);
+    int r = crier_apply_floors(d, &w->leavings);
+    if (r < 0)
         crier_store_abort(d->store);
-        return r;
-    }
-    return crier_store_commit(d->store, w->told);
+    else
+        r = crier_store_commit(d->store, w->told);
+    crier_reader_leaving(d, false);
+    return r;
 }
 
 /* Writes all of the parcels, and lets leave what must. 0, or why nothing of it is kept. */
