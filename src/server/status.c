@@ -365,8 +365,9 @@ static void write_workers(struct crier_buf *body, struct crier_server *server)
     crier_buf_byte(body, '}');
 }
 
-static void
-write_disk(struct crier_buf *body, const struct crier_disk_stats *d, enum crier_journal_state state)
+static void write_disk(struct crier_buf *body,
+                       const struct crier_disk_stats *d,
+                       enum crier_journal_state state)
 {
     crier_buf_printf(body, ",\"disk\":{\"state\":\"%s\"",
                      state == CRIER_JOURNAL_FULL     ? "full"

@@ -581,7 +581,7 @@ static void wake_up(struct crier_worker *worker)
     }
 }
 
-bool crier_worker_tick(struct crier_worker *worker, int timeout_ms)
+static bool tick(struct crier_worker *worker, int timeout_ms)
 {
     struct crier_ready_event events[EVENTS];
     int count = crier_poller_wait(&worker->poller, events, EVENTS, timeout_ms);
@@ -604,6 +604,17 @@ bool crier_worker_tick(struct crier_worker *worker, int timeout_ms)
     ended =
         atomic_load_explicit(&worker->server->draining, memory_order_relaxed) && drain(worker);
     crier_worker_free_doomed(worker);
+    return ended;
+}
+
+/* While its callbacks run, this thread does not stand still for a disk: crier_stepping. */
+bool crier_worker_tick(struct crier_worker *worker, int timeout_ms)
+{
+    bool ended;
+
+    crier_stepping++;
+    ended = tick(worker, timeout_ms);
+    crier_stepping--;
     return ended;
 }
 

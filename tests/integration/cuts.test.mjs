@@ -9,6 +9,7 @@ import { cutting } from './lib/cuts.mjs';
 import { folder } from './lib/folder.mjs';
 import { randomFrom } from './lib/random.mjs';
 import { follow } from './lib/sse.mjs';
+import { until } from './lib/wait.mjs';
 
 const random = randomFrom();
 const TINY = ['--memory-bytes', '1M', '--replay-bytes', '1M'];
@@ -110,15 +111,24 @@ async function sinces(crier, forms) {
   return said;
 }
 
-test('since= in all its forms agrees with JSON history, before and after a restart', { timeout: 60_000, todo: 'a page that is read from disk ends early, without a Link to the next' }, async (t) => {
+test('since= in all its forms agrees with JSON history, before and after a restart', { timeout: 60_000 }, async (t) => {
   const args = ['--data', folder(t), ...TINY];
   let crier = await startCrier(t, { args });
   const quiet = await publish(crier, 'quiet', 'only one');
   const busy = [];
-  for (let i = 0; i < 400; i++) busy.push(await publish(crier, 'busy', `${i} ${'x'.repeat(10_000)}`));
+  // Times are told on two clocks: one in the middle of a pause means the same to both.
+  let pause;
+  for (let i = 0; i < 400; i++) {
+    if (i === 200) {
+      const began = Date.now();
+      await until(() => Date.now() >= began + 200);
+      pause = new Date(began + 100).toISOString();
+    }
+    busy.push(await publish(crier, 'busy', `${i} ${'x'.repeat(10_000)}`));
+  }
   const list = await pages(crier, '/events/busy?since=earliest');
   assert.equal(list.length, 400);
-  const forms = ['now', 'earliest', 'last:1', 'last:7', 'last:350', 'latest', '1h', list[150].time, list.at(-1).time, quiet.id, busy[0].id, busy[200].id, busy[399].id];
+  const forms = ['now', 'earliest', 'last:1', 'last:7', 'last:350', 'latest', '1h', pause, quiet.id, busy[0].id, busy[200].id, busy[399].id];
   const before = await sinces(crier, forms);
   for (const end of ['stop', 'kill']) {
     await crier[end]();

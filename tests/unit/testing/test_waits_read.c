@@ -283,7 +283,7 @@ static void stats(void **state)
         .durable = true, .file_bytes = 1, .commits = 5, .slowest_commit_us = 9, .unknown = 13};
     send_request(peer, "GET /-/stats", "", NULL);
     assert_received(peer, "\"lag_events\":3,");
-    assert_order(peer, "\"disk\":{\"file_bytes\":1,", "\"commits\":5,",
+    assert_order(peer, "\"disk\":{\"state\":\"ok\",\"file_bytes\":1,", "\"commits\":5,",
                  "\"slowest_commit_us\":9,", "\"outcome_unknown\":13,", "\"replay_bytes\":0}");
     crier_test_peer_free(follower);
     done(&w, peer);
