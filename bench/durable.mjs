@@ -10,7 +10,8 @@
 // --journal memory runs all of it on a hub without --data (there is no restart then): to test this program.
 //
 // The hub's threads are all pinned to one core and the load (bench/load, C) to another, but for the rows that say otherwise.
-// On a machine that is not quiet, --nice=-15 (as root) puts hub and load before everything else.
+// On a machine that is not quiet, --nice=-5 (as root) puts hub and load before others. Not much less: a sync ends in threads of the kernel,
+// which have nice 0, and a replay that keeps a core busy would then be what live events wait for.
 // Servers listen on loopback and are ended by their pid; the folder is removed.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';

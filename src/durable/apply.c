@@ -129,6 +129,27 @@ static void free_key(struct crier_leavings *leavings, const struct crier_store_l
     crier_buf_append(&leavings->keys, leaving->key);
 }
 
+/* The first of `keys`; takes it from them. */
+static struct left_key next_key(struct crier_slice *keys)
+{
+    struct left_key key;
+
+    memcpy(&key, keys->data, sizeof(key));
+    *keys = crier_slice_sub(*keys, sizeof(key) + key.topic_len + key.key_len, keys->len);
+    return key;
+}
+
+bool crier_leavings_free_key(const struct crier_leavings *leavings, uint64_t number)
+{
+    struct crier_slice keys = crier_buf_slice(&leavings->keys);
+
+    while (keys.len) {
+        if (next_key(&keys).number == number)
+            return true;
+    }
+    return false;
+}
+
 void crier_leavings_add(void *ctx, const struct crier_store_leaving *leaving)
 {
     struct crier_leavings *leavings = ctx;
@@ -203,16 +224,14 @@ static void leave_window(struct crier_memory *memory, const struct left_number *
 
 static void leave_keys(struct crier_durable *d, struct crier_slice keys)
 {
-    struct left_key key;
-
     while (keys.len) {
-        memcpy(&key, keys.data, sizeof(key));
-        struct crier_slice topic = {keys.data + sizeof(key), key.topic_len};
+        const char *at = keys.data + sizeof(struct left_key);
+        struct left_key key = next_key(&keys);
+        struct crier_slice topic = {at, key.topic_len};
         struct crier_slice text = {topic.data + topic.len, key.key_len};
         const struct crier_key *found = crier_keys_find(&d->memory.keys, topic, text);
         if (found && found->number == key.number)
             crier_keys_remove(&d->memory.keys, found->node.hash, key.number);
-        keys = crier_slice_sub(keys, sizeof(key) + topic.len + text.len, keys.len);
     }
 }
 

@@ -68,6 +68,9 @@ struct crier_jobs {
     uint64_t reclaim_ms;    /* how long a run waits for who asked for it, if others need room */
     _Atomic size_t waiting; /* jobs in both; written under the mutex */
     struct crier_list answered; /* not fetched yet, oldest first */
+    bool leaving;               /* floors are raised, and the commit they are for is not over */
+    uint64_t left;              /* such commits that are over */
+    pthread_cond_t over;        /* one is */
     bool stopping;
     _Atomic uint64_t reads, room_waits;
     pthread_t thread;
@@ -80,6 +83,7 @@ struct crier_durable {
     struct crier_journal_limits limits;
     enum crier_sync sync;
     uint64_t sync_ms;
+    uint64_t max_file_bytes;
     struct crier_store *store;
     struct crier_runs runs;
     struct crier_jobs jobs;
@@ -129,6 +133,8 @@ void crier_leavings_deinit(struct crier_leavings *leavings);
 void crier_leavings_clear(struct crier_leavings *leavings, uint64_t window_first);
 /* A crier_store_left_fn; ctx: the leavings. */
 void crier_leavings_add(void *ctx, const struct crier_store_leaving *leaving);
+/* Does the event with this number leave, and its key with it? */
+bool crier_leavings_free_key(const struct crier_leavings *leavings, uint64_t number);
 /* Before the commit: raises floors in memory, then writes what changed of them. Early on
  * purpose: whoever does not find an event any more must see that it is lost. */
 int crier_apply_floors(struct crier_durable *d,
@@ -172,5 +178,7 @@ void crier_job_answer(struct crier_durable *d, struct crier_job *job);
 void crier_job_free(struct crier_durable *d, struct crier_job *job);
 /* Room for runs has come back. */
 void crier_reader_stir(struct crier_durable *d);
+/* The writer raises floors for a commit; false: that commit is over. */
+void crier_reader_leaving(struct crier_durable *d, bool leaving);
 
 #endif

@@ -11,7 +11,8 @@
  * larger than a few moments of reading.
  *
  * What is lost meanwhile: the losses counted are looked at before the view is begun, so that
- * whatever is taken out later counts as news to whoever starts here.
+ * whatever is taken out later counts as news to whoever starts here. A gap is told when what it
+ * is about has left, not while that is being committed: its oldest event is one that stays.
  *
  * The one who gives up a question that is being answered waits until that is done: its filter
  * is in use.
@@ -182,10 +183,25 @@ static bool look_at_memory(struct locating *l, const struct crier_job *job)
     return lost;
 }
 
+/* What is told as lost may be leaving this moment: its floor is raised before the commit
+ * (apply.c). Until that is over the view would still have it, and the gap would begin with it. */
+static void wait_until_left(struct crier_durable *d)
+{
+    struct crier_jobs *jobs = &d->jobs;
+
+    pthread_mutex_lock(&jobs->mutex);
+    for (uint64_t left = jobs->left; jobs->leaving && jobs->left == left;)
+        pthread_cond_wait(&jobs->over, &jobs->mutex);
+    pthread_mutex_unlock(&jobs->mutex);
+}
+
 static int answer_start(struct crier_durable *d, struct crier_job *job)
 {
     struct locating l = {.d = d, .filter = job->filter, .clock_ms = job->clock_ms};
     bool lost = look_at_memory(&l, job);
+
+    if (lost || job->kind == CRIER_JOB_GAP)
+        wait_until_left(d);
     int r = crier_view_begin(d->store, &l.view);
 
     if (r < 0)
@@ -475,12 +491,14 @@ int crier_reader_start(struct crier_durable *d)
     pthread_cond_init(&jobs->work, &attr);
     pthread_condattr_destroy(&attr);
     pthread_cond_init(&jobs->done, NULL);
+    pthread_cond_init(&jobs->over, NULL);
     int r = pthread_create(&jobs->thread, NULL, reader_run, d);
     if (r == 0)
         return 0;
     pthread_mutex_destroy(&jobs->mutex);
     pthread_cond_destroy(&jobs->work);
     pthread_cond_destroy(&jobs->done);
+    pthread_cond_destroy(&jobs->over);
     return -r;
 }
 
@@ -497,6 +515,7 @@ void crier_reader_stop(struct crier_durable *d)
     pthread_mutex_destroy(&jobs->mutex);
     pthread_cond_destroy(&jobs->work);
     pthread_cond_destroy(&jobs->done);
+    pthread_cond_destroy(&jobs->over);
 }
 
 void crier_reader_stir(struct crier_durable *d)
@@ -506,5 +525,18 @@ void crier_reader_stir(struct crier_durable *d)
     pthread_mutex_lock(&jobs->mutex);
     if (jobs->waiting)
         pthread_cond_signal(&jobs->work);
+    pthread_mutex_unlock(&jobs->mutex);
+}
+
+void crier_reader_leaving(struct crier_durable *d, bool leaving)
+{
+    struct crier_jobs *jobs = &d->jobs;
+
+    pthread_mutex_lock(&jobs->mutex);
+    if (jobs->leaving) {
+        jobs->left++;
+        pthread_cond_broadcast(&jobs->over);
+    }
+    jobs->leaving = leaving;
     pthread_mutex_unlock(&jobs->mutex);
 }

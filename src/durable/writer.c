@@ -72,14 +72,21 @@ static int room_for_put(struct crier_writer *w)
     return 0;
 }
 
-/* Is the key known? Then that is the answer. */
+/* Is the key known? Then that is the answer. Unless its event leaves in this very transaction, by
+ * a DELETE that came before: then the key is free. (Should the transaction fail, it is free too
+ * early: whoever sends the draft again has put that DELETE before it.) */
 static bool is_duplicate(struct crier_writer *w, struct crier_draft *draft)
 {
+    struct crier_keys *keys = &w->d->memory.keys;
+
     if (!draft->key.len)
         return false;
     crier_memory_lock(&w->d->memory);
-    const struct crier_key *key =
-        crier_keys_find(&w->d->memory.keys, draft->topics[0], draft->key);
+    const struct crier_key *key = crier_keys_find(keys, draft->topics[0], draft->key);
+    if (key && crier_leavings_free_key(&w->leavings, key->number)) {
+        crier_keys_remove(keys, key->node.hash, key->number);
+        key = NULL;
+    }
     if (key) {
         draft->ret_id = key->id;
         w->d->duplicates++;
@@ -238,6 +245,13 @@ static int write_parcel(struct crier_writer *w, struct crier_parcel *parcel)
     return 0;
 }
 
+/* What comes later of its batches must not go in without it. */
+static void pass_refused(struct crier_writer *w, const struct crier_parcel *parcel)
+{
+    for (size_t i = 0; i < parcel->count; i++)
+        crier_writer_note_failed(w, &parcel->drafts[i]);
+}
+
 static int retain(struct crier_writer *w)
 {
     size_t most = w->put_count ? 2 * w->put_count + RETAIN_MORE : RETAIN_IDLE;
@@ -251,13 +265,15 @@ static int retain(struct crier_writer *w)
 static int commit(struct crier_writer *w)
 {
     struct crier_durable *d = w->d;
-    int r = crier_apply_floors(d, &w->leavings);
 
-    if (r < 0) {
+    crier_reader_leaving(d, w->leavings.any);
+    int r = crier_apply_floors(d, &w->leavings);
+    if (r < 0)
         crier_store_abort(d->store);
-        return r;
-    }
-    return crier_store_commit(d->store, w->told);
+    else
+        r = crier_store_commit(d->store, w->told);
+    crier_reader_leaving(d, false);
+    return r;
 }
 
 /* Writes all of the parcels, and lets leave what must. 0, or why nothing of it is kept. */
@@ -269,7 +285,9 @@ static int transact(struct crier_writer *w)
     if (r < 0)
         return r;
     for (struct crier_parcel *p = w->parcels; r == 0 && p; p = p->next) {
-        if (!p->refused)
+        if (p->refused)
+            pass_refused(w, p);
+        else
             r = write_parcel(w, p);
     }
     if (r == 0)
@@ -362,9 +380,10 @@ static void sync_if_due(struct crier_writer *w, bool now)
     struct crier_durable *d = w->d;
     uint64_t ms = monotonic_us() / 1000;
 
-    if (!w->unsynced || is_broken(w) || (!now && ms < w->sync_at))
+    if (!w->unsynced || (!now && ms < w->sync_at))
         return;
-    if (crier_store_sync(d->store) < 0)
+    /* Of a disk that has failed nothing is asked, and nothing is due any more. */
+    if (!is_broken(w) && crier_store_sync(d->store) < 0)
         atomic_store(&d->state, CRIER_JOURNAL_FAILED);
     w->unsynced = false;
     w->sync_at = ms + d->sync_ms;

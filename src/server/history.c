@@ -2,8 +2,9 @@
 /*
  * History as one JSON array (Accept: application/json), oldest first, and the end. A page ends
  * at `limit` events, or after the event that reaches --max-page-size; `Link: rel="next"` leads
- * on while there is more. Pages that their readers have not taken yet may add up to
- * --max-pages-size for a worker; then history has to wait.
+ * on while there is more. Pages that their readers have not taken yet, and what has been read of
+ * those that wait for the disk, may add up to --max-pages-size for a worker; then history has to
+ * wait, and a page that has begun ends early.
  */
 #include "event/render.h"
 #include "http/target.h"
@@ -22,6 +23,7 @@ struct page {
     struct crier_scan scan;
     bool located;
     struct crier_buf body;
+    size_t held; /* bytes of it counted in the worker's page_bytes, while it waits */
     uint64_t count, limit, max_bytes;
     struct crier_id last;
     bool more;
@@ -173,10 +175,38 @@ static void page_free(struct crier_ask *ask)
     struct page *page = CRIER_CONTAINER(ask, struct page, ask);
     const struct crier_mem *mem = page->subscription->mem;
 
+    ask->ex->conn->worker->page_bytes -= page->held;
     crier_mem_free(mem, page->start.picks);
     crier_buf_deinit(&page->body);
     crier_subscription_free(page->subscription);
     crier_mem_free(mem, page);
+}
+
+static void refuse_busy(struct crier_exchange *ex)
+{
+    crier_exchange_refuse(
+        ex, CRIER_PROBLEM_BUSY,
+        CRIER_SLICE("Too much history waits for readers that do not take it. Try again later."),
+        CRIER_SLICE(""), CRIER_SLICE("Retry-After: 5\r\n"));
+}
+
+static bool are_too_large(const struct crier_worker *worker)
+{
+    return worker->page_bytes > worker->server->config->max_pages_bytes;
+}
+
+/* It has to wait for more, and holds what it has so far. */
+static void wait_for_more(struct crier_exchange *ex, struct page *page)
+{
+    ex->conn->worker->page_bytes += page->body.len - page->held;
+    page->held = page->body.len;
+    page->more = page->count && are_too_large(ex->conn->worker);
+    if (!page->more)
+        crier_ask_wait(&page->ask);
+    else if (page->start.pick_count) /* it could not be read on from its last */
+        refuse_busy(ex);
+    else
+        answer_page(ex, page);
 }
 
 static void go_on(struct crier_ask *ask)
@@ -186,7 +216,7 @@ static void go_on(struct crier_ask *ask)
     int r = read_page(ex, page);
 
     if (r == CRIER_WAIT)
-        crier_ask_wait(ask);
+        wait_for_more(ex, page);
     else if (r < 0)
         crier_exchange_refuse_read(ex, r);
     else
@@ -222,16 +252,11 @@ void crier_history(struct crier_exchange *ex,
                    struct crier_subscription *subscription,
                    const struct crier_since *since)
 {
-    struct crier_worker *worker = ex->conn->worker;
     struct page *page;
 
-    if (worker->page_bytes > worker->server->config->max_pages_bytes) {
+    if (are_too_large(ex->conn->worker)) {
         crier_subscription_free(subscription);
-        crier_exchange_refuse(
-            ex, CRIER_PROBLEM_BUSY,
-            CRIER_SLICE(
-                "Too much history waits for readers that do not take it. Try again later."),
-            CRIER_SLICE(""), CRIER_SLICE("Retry-After: 5\r\n"));
+        refuse_busy(ex);
         return;
     }
     page = page_new(ex, subscription, since);

@@ -525,7 +525,9 @@ static bool joins_publishes(const struct crier_exchange *ex)
     if (!ex->outlet || ex->outlet->index != ex->conn->publishes_to || is_handled(ex) ||
         (ex->route != CRIER_ROUTE_EVENTS && ex->route != CRIER_ROUTE_TOPIC))
         return false;
-    return (publish && !crier_publish_is_batch(ex->request) && !ex->request->expect_continue) ||
+    if (ex->request->expect_continue)
+        return false; /* the interim answer too comes after those before it */
+    return (publish && !crier_publish_is_batch(ex->request)) ||
            ex->method == CRIER_METHOD_DELETE;
 }
 

@@ -55,7 +55,7 @@ struct crier_worker {
     bool caught_up;    /* all journals were read to their ends in this tick */
     bool spent;        /* answers took enough of this tick */
     bool work_left;    /* the last tick left something to do at once */
-    size_t page_bytes; /* of history pages that are not sent yet */
+    size_t page_bytes; /* of history pages that are not sent yet, or wait for the disk */
     uint64_t lag_at;   /* boot clock: no look at how far streams lag before that */
     uint64_t trim_at;  /* boot clock: memory is to be given back; 0: no */
     char *input;

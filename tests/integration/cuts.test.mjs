@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { publish, request, scopeOf, startCrier } from './lib/crier.mjs';
 import { cutting } from './lib/cuts.mjs';
 import { folder } from './lib/folder.mjs';
+import { missing, quiet } from './lib/gaps.mjs';
 import { randomFrom } from './lib/random.mjs';
 import { follow } from './lib/sse.mjs';
 import { until } from './lib/wait.mjs';
@@ -26,6 +27,22 @@ test('cut at any byte, history in memory', { timeout: 120_000 }, (t) => cut(t, {
 test('cut at any byte, history on disk', { timeout: 120_000 }, (t) => cut(t, { cuts: 600, args: ['--data', folder(t)] }));
 test('cut at any byte, most of it read from disk', { timeout: 120_000 }, (t) => cut(t, { cuts: 600, ahead: 4_000_000, behind: 10_000, args: ['--data', folder(t), ...TINY] }));
 test('cut at any byte, and the server ended and killed now and then', { timeout: 120_000 }, (t) => cut(t, { cuts: 600, restarts: 6, args: ['--data', folder(t), ...TINY] }));
+
+// History smaller than what is missed: see lib/gaps.mjs.
+async function miss(t, options) {
+  const found = await missing(scopes(t), random, options);
+  t.diagnostic(JSON.stringify(found));
+  assert.ok(found.gapsOfOne > 0 && found.exactOfOne > 0 && found.gapsOfSeveral > 0 && found.exactOfSeveral > 0, 'both gaps and exact resumes');
+}
+
+test('away too long, history in memory: a gap comes if and only if something is gone', { timeout: 120_000 }, (t) => miss(t, { cuts: 300 }));
+test('away too long, history on disk: the same', { timeout: 120_000 }, (t) => miss(t, { cuts: 150, args: ['--data', folder(t), ...TINY] }));
+test('away too long, much of it read from disk: the same', { timeout: 120_000 }, (t) => miss(t, { cuts: 100, pad: 8000, args: ['--data', folder(t), ...TINY] }));
+test('away too long, and the server ended and killed now and then: the same', { timeout: 120_000 }, (t) => miss(t, { cuts: 150, restarts: 4, args: ['--data', folder(t), ...TINY] }));
+test('a quiet topic beside busy ones: never a gap, and its newest event stays', { timeout: 120_000 }, async (t) => {
+  t.diagnostic(JSON.stringify(await quiet(scopes(t), random, { rounds: 6 })));
+  t.diagnostic(JSON.stringify(await quiet(scopes(t), random, { rounds: 2, ends: ['end', 'kill'], args: ['--data', folder(t), ...TINY] })));
+});
 
 // What both journals say to the same question, with ids written as their number.
 async function answers(t, args, stranger) {

@@ -39,6 +39,7 @@ struct slow_journal {
     struct slow_job *jobs[SLOW_MOST];
     size_t job_count;
     size_t questions, waits, unwaits; /* how often */
+    uint32_t looks;                   /* at most, for each scan; 0: as many as it likes */
     int error;                        /* answered to the next question that waited */
     enum crier_journal_state state;
     struct crier_disk_stats disk;
@@ -253,6 +254,8 @@ static inline int slow_scan(struct crier_journal *journal,
     struct slow_journal *slow = slow_of(journal);
     int r = slow_question(slow, scan->wait);
 
+    if (slow->looks)
+        scan->max_looks = slow->looks;
     return r ? r : slow->inner->ops->scan(slow->inner, scan, fn, ctx, ret_gap);
 }
 

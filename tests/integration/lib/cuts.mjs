@@ -157,6 +157,26 @@ export class Source {
 
 // ---- the subscriber --------------------------------------------------------------------------------
 
+// After how many bytes a connection is cut.
+export function goal(random) {
+  const kind = random.below(20);
+  return 1 + random.below(kind < 5 ? 700 : kind < 15 ? 5000 : kind < 19 ? 50_000 : 400_000);
+}
+
+// A request of any form that goes on after the last id, told in any way; without one from the earliest.
+export function asking(random, selectors, lastId) {
+  const form = ['sse', 'sse', 'sse', 'envelope', 'ndjson'][random.below(5)];
+  const query = selectors.map((selector) => `topic=${encodeURIComponent(selector)}`);
+  const headers = { Accept: form === 'ndjson' ? 'application/x-ndjson' : 'text/event-stream' };
+  if (form === 'envelope') query.push('envelope=1');
+  const way = random.below(5);
+  if (!lastId) query.push('since=earliest');
+  else if (way === 0) query.push(`lastEventId=${lastId}`, 'since=earliest');
+  else if (way === 1) query.push(`since=${lastId}`);
+  else headers['Last-Event-ID'] = lastId;
+  return { form, bytes: requestBytes('GET', `/events?${query.join('&')}`, headers, undefined, { version: random.chance(0.2) ? '1.0' : '1.1' }) };
+}
+
 export class Cut {
   lastId = '';
   cuts = 0;
@@ -193,26 +213,7 @@ export class Cut {
     this.position += 1;
   }
 
-  #goal() {
-    const { random } = this;
-    const kind = random.below(20);
-    const most = kind < 5 ? 700 : kind < 15 ? 5000 : kind < 19 ? 50_000 : 400_000;
-    return (1 + random.below(most)) * 4 ** Math.max(0, this.#fruitless - 2);
-  }
-
-  #request() {
-    const { random, lastId } = this;
-    const form = ['sse', 'sse', 'sse', 'envelope', 'ndjson'][random.below(5)];
-    const query = this.selectors.map((selector) => `topic=${encodeURIComponent(selector)}`);
-    const headers = { Accept: form === 'ndjson' ? 'application/x-ndjson' : 'text/event-stream' };
-    if (form === 'envelope') query.push('envelope=1');
-    const way = random.below(5);
-    if (!lastId) query.push('since=earliest');
-    else if (way === 0) query.push(`lastEventId=${lastId}`, 'since=earliest');
-    else if (way === 1) query.push(`since=${lastId}`);
-    else headers['Last-Event-ID'] = lastId;
-    return { form, bytes: requestBytes('GET', `/events?${query.join('&')}`, headers, undefined, { version: random.chance(0.2) ? '1.0' : '1.1' }) };
-  }
+  #goal() { return goal(this.random) * 4 ** Math.max(0, this.#fruitless - 2); }
 
   // Nothing more comes: who waits for bytes wakes up.
   leave() {
@@ -252,7 +253,7 @@ export class Cut {
   }
 
   async #read(raw, alive) {
-    const { form, bytes } = this.#request();
+    const { form, bytes } = asking(this.random, this.selectors, this.lastId);
     const wire = new Wire(form, (event) => this.#take(event));
     let left = this.#goal();
     raw.send(bytes);

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The durable journal from outside: what stays over restarts, time, keys, gaps, waiting. Its
  * whole behaviour is compared with a model in test_model.c. */
+#include "durable/file.h"
+#include "durable/inside.h"
 #include "durable_support.h"
 #include "net/sys.h"
+#include <fcntl.h>
+#include <time.h>
 
 enum { MINUTE = 60 * 1000 };
 
@@ -202,6 +206,33 @@ static void keys_in_one_transaction(void **state)
     world_end(&w);
 }
 
+/* A DELETE frees the keys of what it forgets, for what comes after it in its transaction. */
+static void keys_are_forgotten(void **state)
+{
+    struct crier_draft drafts[5] = {keyed("a", "k"), keyed("a", "k"), keyed("a", "k"),
+                                    keyed("a", "k"), keyed("a", "k")};
+    struct test_seen seen;
+    struct world w;
+
+    world_make(&w, (struct crier_journal_limits){0});
+    crier_journal_append(w.journal, drafts, 1, w.now);
+    drafts[0].forget = drafts[2].forget = true;
+    crier_journal_append(w.journal, drafts, 5, w.now);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(drafts[i].result, 0);
+    assert_int_equal(drafts[4].result, CRIER_APPEND_DUPLICATE);
+    assert_int_equal(crier_id_cmp(drafts[4].ret_id, drafts[3].ret_id), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            read_from(&w, "a", (struct crier_since){.kind = CRIER_SINCE_EARLIEST}, &seen), 1);
+        crier_journal_append(w.journal, &drafts[4], 1, w.now);
+        assert_int_equal(drafts[4].result, CRIER_APPEND_DUPLICATE);
+        assert_int_equal(crier_id_cmp(drafts[4].ret_id, drafts[3].ret_id), 0);
+        world_reopen(&w);
+    }
+    world_end(&w);
+}
+
 /* What was lost before the restart is told after it; a quiet neighbour sees none of it. */
 static void gaps_stay(void **state)
 {
@@ -369,6 +400,120 @@ static void a_batch_ends(void **state)
     world_end(&w);
 }
 
+/* More than may wait for the disk, a part of a batch that is refused for that, and the next part
+ * of it, which is handed in when there is room again. */
+struct crowd {
+    struct crier_journal *journal;
+    struct crier_parcel large, refused, next;
+};
+
+static void large_done(struct crier_parcel *parcel)
+{
+    struct crowd *crowd = CRIER_CONTAINER(parcel, struct crowd, large);
+
+    assert_false(crier_journal_submit(crowd->journal, &crowd->next, start_time));
+}
+
+static void nothing_done(struct crier_parcel *parcel)
+{
+}
+
+static void a_batch_ends_where_it_is_refused(void **state)
+{
+    enum { LARGE = 70, BYTES = 1 << 20 };
+    static struct crier_draft large[LARGE];
+    static char sse[BYTES + 1];
+    _Atomic bool failed = false;
+    int batch;
+    struct crier_draft drafts[2] = {test_draft("a", "data: x\n\n"),
+                                    test_draft("a", "data: x\n\n")};
+    struct test_seen seen;
+    struct world w;
+
+    world_make(&w,
+               (struct crier_journal_limits){.pending_bytes = 1, .max_event_bytes = 2 * BYTES});
+    memset(sse, 'x', BYTES);
+    memcpy(sse, "data: ", 6);
+    memcpy(sse + BYTES - 2, "\n\n", 2);
+    for (int i = 0; i < LARGE; i++)
+        large[i] = test_draft("b", sse);
+    for (int i = 0; i < 2; i++) {
+        drafts[i].batch = &batch;
+        drafts[i].failed = &failed;
+    }
+    struct crowd crowd = {
+        .journal = w.journal,
+        .large = {.drafts = large, .count = LARGE, .done = large_done},
+        .refused = {.drafts = &drafts[0], .count = 1, .done = nothing_done},
+        .next = {.drafts = &drafts[1], .count = 1, .done = nothing_done},
+    };
+    /* The writer cannot go on without the window: both are in before it has begun. */
+    struct crier_memory *window = CRIER_CONTAINER(w.journal, struct crier_memory, journal);
+    crier_memory_lock(window);
+    assert_false(crier_journal_submit(w.journal, &crowd.large, w.now));
+    assert_false(crier_journal_submit(w.journal, &crowd.refused, w.now));
+    crier_memory_unlock(window);
+    world_reopen(&w); /* all of it is done */
+    assert_int_equal(drafts[0].result, CRIER_APPEND_FULL);
+    assert_int_equal(drafts[1].result, -ECANCELED);
+    assert_int_equal(
+        read_from(&w, "a", (struct crier_since){.kind = CRIER_SINCE_EARLIEST}, &seen), 0);
+    world_end(&w);
+}
+
+/* ---- a disk that fails ------------------------------------------------------------------- */
+
+static uint64_t cpu_ns(pthread_t thread)
+{
+    struct timespec t;
+    clockid_t clock;
+
+    assert_int_equal(pthread_getcpuclockid(thread, &clock), 0);
+    assert_int_equal(clock_gettime(clock, &t), 0);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* What was to be synced never is: the writer does not try all the time. */
+static void failed_disk_is_left_alone(void **state)
+{
+    struct crier_durable_options options = {.sync = CRIER_SYNC_INTERVAL, .sync_ms = 200};
+    int good, bad = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    mdb_filehandle_t fd;
+    struct crier_draft draft = test_draft("a", "data: x\n\n");
+    char dir[TEST_DIR];
+    struct crier_buf fault;
+    struct crier_journal *journal;
+
+    test_dir_make(dir);
+    options.dir = dir;
+    crier_buf_init(&fault, &crier_mem_libc);
+    assert_int_equal(crier_durable_open(&crier_mem_libc, &test_key, TEST_EPOCH, &options,
+                                        start_time, &journal, &fault),
+                     0);
+    crier_buf_deinit(&fault);
+    struct crier_durable *d = crier_durable_of(journal);
+    assert_int_equal(mdb_env_get_fd(d->store->env, &fd), 0);
+    good = dup(fd);
+    crier_journal_append(journal, &draft, 1, start_time);
+    test_trim(journal, start_time); /* that is synced, the next one not yet */
+    crier_journal_append(journal, &draft, 1, start_time);
+    assert_int_equal(draft.result, 0);
+    assert_int_equal(dup2(bad, fd), fd);
+    crier_journal_append(journal, &draft, 1, start_time);
+    assert_int_equal(dup2(good, fd), fd);
+    /* On a machine so slow that it is synced by now, that has failed already. */
+    assert_true(draft.result == CRIER_APPEND_UNKNOWN || draft.result == -EIO);
+    assert_int_equal(crier_journal_state(journal), CRIER_JOURNAL_FAILED);
+    nanosleep(&(struct timespec){.tv_nsec = 250 * 1000000}, NULL);
+    uint64_t from = cpu_ns(d->thread);
+    nanosleep(&(struct timespec){.tv_nsec = 300 * 1000000}, NULL);
+    assert_true(cpu_ns(d->thread) - from < 50 * 1000000);
+    crier_journal_free(journal);
+    close(good);
+    close(bad);
+    test_dir_remove(dir);
+}
+
 /* ---- questions that are given up ---------------------------------------------------------- */
 
 static void given_up(void **state)
@@ -401,12 +546,15 @@ int main(void)
         cmocka_unit_test(ages_go_on),
         cmocka_unit_test(keys_stay),
         cmocka_unit_test(keys_in_one_transaction),
+        cmocka_unit_test(keys_are_forgotten),
         cmocka_unit_test(gaps_stay),
         cmocka_unit_test(forgotten_stays_forgotten),
         cmocka_unit_test(second_process_is_refused),
         cmocka_unit_test(room_by_age),
         cmocka_unit_test(room_by_forgetting),
         cmocka_unit_test(a_batch_ends),
+        cmocka_unit_test(a_batch_ends_where_it_is_refused),
+        cmocka_unit_test(failed_disk_is_left_alone),
         cmocka_unit_test(given_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

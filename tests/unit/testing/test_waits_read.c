@@ -72,6 +72,49 @@ static void everybody_waits(void **state)
     }
 }
 
+/* What many pages hold while they wait for more is bounded: they end early, and lead on. */
+static void pages_end_early(void **state)
+{
+    enum { PEERS = 8, EVENTS = 20, BYTES = 1000, MOST = 20000 };
+    struct crier_test_peer *first, *peers[PEERS];
+    const struct crier_worker *worker;
+    char data[BYTES + 1];
+    struct waits w;
+    size_t most = 0;
+
+    memset(data, 'x', BYTES);
+    data[BYTES] = '\0';
+    first = asking(&w);
+    slow_ask(w.slow, false);
+    for (int i = 0; i < EVENTS; i++)
+        put(&w, "c", data);
+    slow_ask(w.slow, true);
+    w.slow->looks = 1;
+    w.t.server->settings.max_pages_bytes = MOST;
+    worker = &w.t.server->workers[0];
+    for (int i = 0; i < PEERS; i++) {
+        peers[i] = test_peer(&w.t);
+        send_request(peers[i],
+                     i ? "GET /events/c?since=earliest" : "GET /events/c?since=last:9", json,
+                     NULL);
+    }
+    while (slow_wake(w.slow)) {
+        waits_settle(&w);
+        most = worker->page_bytes > most ? worker->page_bytes : most;
+    }
+    assert_true(most > 0 && most < MOST + (size_t)PEERS * 2 * BYTES);
+    for (int i = 0; i < PEERS; i++) {
+        assert_received(peers[i], "HTTP/1.1 200 OK");
+        assert_received(peers[i], "\"data\":\"xxx");
+        if (i)
+            assert_received(peers[i], "rel=\"next\"");
+        crier_test_peer_free(peers[i]);
+    }
+    waits_settle(&w);
+    assert_int_equal(worker->page_bytes, 0);
+    done(&w, first);
+}
+
 /* The next request of the connection comes after. */
 static void in_order(void **state)
 {
@@ -294,6 +337,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everybody_waits),
         cmocka_unit_test(in_order),
+        cmocka_unit_test(pages_end_early),
         cmocka_unit_test(given_up),
         cmocka_unit_test(given_up_awake),
         cmocka_unit_test(half_closed),
