@@ -117,7 +117,6 @@ static struct crier_disk_stats disk_stats(struct crier_durable *d)
     struct crier_disk_stats disk = d->disk;
 
     disk.durable = true;
-    disk.max_file_bytes = d->max_file_bytes;
     disk.file_bytes = d->totals.file_bytes;
     disk.free_bytes = d->totals.free_bytes;
     disk.max_file_bytes = d->totals.max_file_bytes;
@@ -316,8 +315,6 @@ int crier_durable_open(const struct crier_mem *mem,
     d->memory.journal.mem = mem;
     d->limits = crier_journal_limits_filled(options->limits);
     d->sync = options->sync;
-    d->max_file_bytes =
-        options->max_file_bytes ? options->max_file_bytes : CRIER_STORE_FILE_BYTES;
     d->sync_ms = options->sync_ms ? options->sync_ms : SYNC_MS;
     static const struct crier_rules none;
     struct crier_store_options store = {

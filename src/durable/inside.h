@@ -83,7 +83,6 @@ struct crier_durable {
     struct crier_journal_limits limits;
     enum crier_sync sync;
     uint64_t sync_ms;
-    uint64_t max_file_bytes;
     struct crier_store *store;
     struct crier_runs runs;
     struct crier_jobs jobs;
