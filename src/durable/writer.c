@@ -72,9 +72,9 @@ static int room_for_put(struct crier_writer *w)
     return 0;
 }
 
-/* Is the key known? Then that is the answer. Unless its event leaves in this very transaction, by
- * a DELETE that came before: then the key is free. (Should the transaction fail, it is free too
- * early: whoever sends the draft again has put that DELETE before it.) */
+/* Is the key known? Then that is the answer. Unless its event leaves in this very transaction,
+ * by a DELETE that came before: then the key is free. (Should the transaction fail, it is free
+ * too early: whoever sends the draft again has put that DELETE before it.) */
 static bool is_duplicate(struct crier_writer *w, struct crier_draft *draft)
 {
     struct crier_keys *keys = &w->d->memory.keys;

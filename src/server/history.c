@@ -2,9 +2,9 @@
 /*
  * History as one JSON array (Accept: application/json), oldest first, and the end. A page ends
  * at `limit` events, or after the event that reaches --max-page-size; `Link: rel="next"` leads
- * on while there is more. Pages that their readers have not taken yet, and what has been read of
- * those that wait for the disk, may add up to --max-pages-size for a worker; then history has to
- * wait, and a page that has begun ends early.
+ * on while there is more. Pages that their readers have not taken yet, and what has been read
+ * of those that wait for the disk, may add up to --max-pages-size for a worker; then history
+ * has to wait, and a page that has begun ends early.
  */
 #include "event/render.h"
 #include "http/target.h"
