@@ -379,9 +379,10 @@ static void sync_if_due(struct crier_writer *w, bool now)
     if (!w->unsynced || (!now && ms < w->sync_at))
         return;
     /* Of a disk that has failed nothing is asked, and nothing is due any more. */
-    if (!is_broken(w) && crier_store_sync(d->store) < 0)
+    int r = is_broken(w) ? 0 : crier_store_sync(d->store);
+    w->unsynced = r == -ENOSPC || r == -ENOMEM; /* the last synced state is whole: once more */
+    if (r < 0 && !w->unsynced)
         atomic_store(&d->state, CRIER_JOURNAL_FAILED);
-    w->unsynced = false;
     w->sync_at = ms + d->sync_ms;
 }
 

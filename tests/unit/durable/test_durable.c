@@ -514,6 +514,65 @@ static void failed_disk_is_left_alone(void **state)
     test_dir_remove(dir);
 }
 
+/* What the file of synced states has (anchor.c), read apart from the writer. */
+static uint64_t synced_seq(int fd)
+{
+    enum { SLOT = 131148, SEQ = 60 };
+    unsigned char bytes[8];
+    uint64_t newest = 0;
+
+    for (int i = 0; i < 2; i++) {
+        if (pread(fd, bytes, 8, (off_t)i * SLOT + SEQ) == 8 && crier_get_u64(bytes) > newest)
+            newest = crier_get_u64(bytes);
+    }
+    return newest;
+}
+
+/* The room for a synced state may be missing for a while: the one before is whole. */
+static void syncs_when_there_is_room(void **state)
+{
+    struct crier_durable_options options = {.sync = CRIER_SYNC_INTERVAL, .sync_ms = 1};
+    int good, bad = open("/dev/full", O_RDWR | O_CLOEXEC);
+    struct crier_draft draft = test_draft("a", "data: x\n\n");
+    char dir[TEST_DIR];
+    struct crier_buf fault;
+    struct crier_journal *journal;
+
+    if (bad < 0)
+        skip();
+    test_dir_make(dir);
+    options.dir = dir;
+    crier_buf_init(&fault, &crier_mem_libc);
+    assert_int_equal(crier_durable_open(&crier_mem_libc, &test_key, TEST_EPOCH, &options,
+                                        start_time, &journal, &fault),
+                     0);
+    crier_buf_deinit(&fault);
+    int fd = crier_durable_of(journal)->store->anchor.fd;
+    good = dup(fd);
+    uint64_t seq = synced_seq(good);
+    assert_int_equal(seq, 1);
+    assert_int_equal(dup2(bad, fd), fd);
+    for (int i = 0; i < 3; i++) {
+        crier_journal_append(journal, &draft, 1, start_time);
+        assert_int_equal(draft.result, 0);
+        test_trim(journal, start_time);
+        nanosleep(&(struct timespec){.tv_nsec = 3 * 1000000}, NULL);
+    }
+    assert_int_equal(crier_journal_state(journal), CRIER_JOURNAL_OK);
+    assert_int_equal(dup2(good, fd), fd);
+    crier_journal_append(journal, &draft, 1, start_time);
+    assert_int_equal(draft.result, 0);
+    test_trim(journal, start_time);
+    for (int i = 0; i < 10000 && synced_seq(good) == seq; i++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    assert_true(synced_seq(good) > seq);
+    assert_int_equal(crier_journal_state(journal), CRIER_JOURNAL_OK);
+    crier_journal_free(journal);
+    close(good);
+    close(bad);
+    test_dir_remove(dir);
+}
+
 /* ---- questions that are given up ---------------------------------------------------------- */
 
 static void given_up(void **state)
@@ -555,6 +614,7 @@ int main(void)
         cmocka_unit_test(a_batch_ends),
         cmocka_unit_test(a_batch_ends_where_it_is_refused),
         cmocka_unit_test(failed_disk_is_left_alone),
+        cmocka_unit_test(syncs_when_there_is_room),
         cmocka_unit_test(given_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
