@@ -100,6 +100,9 @@ int crier_store_ends(struct crier_store *store,
  * reboots by what the wall clock says has passed meanwhile (never back), and within one life by
  * the boot clock alone. Never small: seven days before now is no trouble. Set when it is opened. */
 uint64_t crier_store_clock(const struct crier_store *store, struct crier_now now);
+/* How old an event of a topic may become, by its rule or else by the limits; UINT64_MAX: any age.
+ */
+uint64_t crier_store_max_age(const struct crier_store *store, struct crier_slice topic);
 
 /* ---- writing: one thread ----------------------------------------------------------------- */
 

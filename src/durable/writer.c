@@ -122,9 +122,12 @@ static uint64_t id_line_bytes(struct crier_id id)
 static uint64_t
 expiry(const struct crier_writer *w, const struct crier_draft *draft, uint64_t now_ms)
 {
-    uint64_t max = w->d->limits.max_age_ms;
+    uint64_t max = crier_store_max_age(w->d->store, draft->topics[0]);
+    uint64_t ttl = draft->ttl_ms < max ? draft->ttl_ms : max;
 
-    return draft->ttl_ms ? now_ms + (draft->ttl_ms < max ? draft->ttl_ms : max) : 0;
+    if (!draft->ttl_ms)
+        return 0;
+    return ttl < UINT64_MAX - now_ms ? now_ms + ttl : UINT64_MAX;
 }
 
 static int store_put(struct crier_writer *w, const struct crier_put *put, uint64_t number)

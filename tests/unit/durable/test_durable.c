@@ -160,6 +160,46 @@ static void ages_go_on(void **state)
     world_end(&w);
 }
 
+/* A ttl ends an event earlier than its rule, which may keep it longer than the limits would. */
+static void ttl_in_a_class(void **state)
+{
+    static const char *const topics[] = {"week/a", "any/a", "other/a"};
+    struct crier_journal_limits limits = {.max_age_ms = 60 * MINUTE};
+    struct crier_rules rules = {0};
+    struct crier_durable_options options = {
+        .sync = CRIER_SYNC_NONE, .rules = &rules, .limits = &limits};
+    struct world w = {.now = start_time};
+    struct crier_draft drafts[6];
+    struct crier_buf fault;
+    struct test_seen seen;
+
+    assert_null(crier_rules_add(&rules, CRIER_SLICE("week/**=1000,1GiB,7d")));
+    assert_null(crier_rules_add(&rules, CRIER_SLICE("any/**=1000")));
+    test_dir_make(w.dir);
+    options.dir = w.dir;
+    crier_buf_init(&fault, &crier_mem_libc);
+    assert_int_equal(crier_durable_open(&crier_mem_libc, &test_key, TEST_EPOCH, &options, w.now,
+                                        &w.journal, &fault),
+                     0);
+    crier_buf_deinit(&fault);
+    for (int i = 0; i < 6; i++) {
+        drafts[i] = test_draft(topics[i % 3], "data: x\n\n");
+        drafts[i].ttl_ms = i < 3 ? UINT64_C(180) * MINUTE : UINT64_MAX;
+    }
+    crier_journal_append(w.journal, drafts, 6, w.now);
+    const size_t expected[3][3] = {{2, 2, 2}, {2, 2, 0}, {1, 1, 0}};
+    for (int hours = 0; hours < 3; hours++) {
+        for (int i = 0; i < 3; i++)
+            assert_int_equal(read_from(&w, topics[i],
+                                       (struct crier_since){.kind = CRIER_SINCE_EARLIEST},
+                                       &seen),
+                             expected[hours][i]);
+        w.now.boot_ms += 120 * MINUTE;
+        test_trim(w.journal, w.now);
+    }
+    world_end(&w);
+}
+
 static struct crier_draft keyed(const char *topic, const char *key)
 {
     struct crier_draft draft = test_draft(topic, "data: x\n\n");
@@ -603,6 +643,7 @@ int main(void)
         cmocka_unit_test(events_stay),
         cmocka_unit_test(ids_grow),
         cmocka_unit_test(ages_go_on),
+        cmocka_unit_test(ttl_in_a_class),
         cmocka_unit_test(keys_stay),
         cmocka_unit_test(keys_in_one_transaction),
         cmocka_unit_test(keys_are_forgotten),
