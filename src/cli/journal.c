@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "hub/topic.h"
 #include "net/sys.h"
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -235,7 +236,12 @@ bool crier_journal_exists(const struct crier_journal_flags *flags)
     crier_buf_printf(&path, "%s/data.mdb", flags->data);
     crier_buf_byte(&path, '\0');
     /* An empty file is what a crash leaves of one that was being made. */
-    exists = crier_buf_error(&path) == 0 && stat(path.data, &st) == 0 && st.st_size > 0;
+    if (crier_buf_error(&path) < 0)
+        exists = false;
+    else if (stat(path.data, &st) == 0)
+        exists = st.st_size > 0;
+    else
+        exists = errno != ENOENT && errno != ENOTDIR; /* who opens it is told why not */
     crier_buf_deinit(&path);
     return exists;
 }

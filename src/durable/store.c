@@ -39,6 +39,20 @@ static const struct {
 
 /* ---- opening ----------------------------------------------------------------------------- */
 
+static void tell_access(struct crier_buf *fault, const struct crier_store *store)
+{
+    if (store->read_only)
+        crier_buf_printf(fault,
+                         "This user may not open the journal in '%s': be the hub's user, who "
+                         "may read it and write its lock.mdb.",
+                         store->dir);
+    else
+        crier_buf_printf(fault,
+                         "The folder '%s' may not be written: give this user the right to, or "
+                         "name another folder.",
+                         store->dir);
+}
+
 static int tell(struct crier_buf *fault, const struct crier_store *store, int r)
 {
     const char *dir = store->dir;
@@ -66,18 +80,7 @@ static int tell(struct crier_buf *fault, const struct crier_store *store, int r)
     case -EACCES:
     case -EPERM:
     case -EROFS:
-        if (store->read_only) {
-            crier_buf_printf(
-                fault,
-                "This user may not open the journal in '%s': be the hub's user, who "
-                "may read it and write its lock.mdb.",
-                dir);
-            return -EACCES;
-        }
-        crier_buf_printf(fault,
-                         "The folder '%s' may not be written: give this user the right "
-                         "to, or name another folder.",
-                         dir);
+        tell_access(fault, store);
         return -EACCES;
     case -ESTALE:
         crier_buf_printf(fault,

@@ -2,7 +2,7 @@
 // crier serve --data: history outlives the process; a folder that cannot be used is refused by name, and untouched.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { bin, held, logfmt, plainEnvironment, publish, request, startCrier } from './lib/crier.mjs';
@@ -167,4 +167,59 @@ test('an unknown version of the format', async (t) => {
   const before = readFileSync(join(data, 'data.mdb'));
   await refused(t, data, /version/);
   assert.ok(before.equals(readFileSync(join(data, 'data.mdb'))));
+});
+
+// ---- what /-/stats tells of it ----
+
+const doc = readFileSync(new URL('../../docs/http-api.md', import.meta.url), 'utf8');
+
+// The rows of the table with this head, as lists of cells.
+function table(head) {
+  const lines = doc.slice(doc.indexOf(head)).split('\n').slice(2);
+  return lines.slice(0, lines.findIndex((line) => !line.startsWith('|'))).map((line) => line.split('|').slice(1, -1));
+}
+const words = (cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, word]) => word);
+
+test('/-/stats: the counters that docs/http-api.md names are there, and of the disk no others', async (t) => {
+  const crier = await startCrier(t, { args: ['--data', folder(t)] });
+  const stats = await crier.stats();
+  const members = table('| member | meaning |').flatMap(([cell]) => words(cell));
+  assert.deepEqual(Object.keys(stats.history.disk).sort(), members.sort());
+  const counters = table('| flag | default | when it is reached | counter |').flatMap((cells) => words(cells[3]));
+  assert.ok(counters.length > 20);
+  for (const name of counters.filter((name) => !name.startsWith('refused.'))) {
+    assert.equal(typeof name.split('.').reduce((value, key) => value?.[key], stats), 'number', name);
+  }
+});
+
+test('/-/stats counts commits, reads and the file', async (t) => {
+  const data = folder(t);
+  const crier = await startCrier(t, { args: ['--data', data, '--memory-bytes', '1M'] });
+  const text = 'x'.repeat(100_000);
+  for (let i = 0; i < 30; i++) await publish(crier, 'news', text);
+  const { disk } = (await crier.stats()).history;
+  assert.equal(disk.state, 'ok');
+  assert.equal(disk.committed, 30);
+  assert.ok(disk.commits >= 30, 'each was waited for');
+  assert.equal(disk.largest_commit, 1);
+  assert.ok(disk.slowest_commit_us >= disk.last_commit_us && disk.commit_us >= disk.slowest_commit_us && disk.last_commit_us > 0, JSON.stringify(disk));
+  assert.ok(disk.file_bytes > 3_000_000 && disk.file_bytes <= statSync(join(data, 'data.mdb')).size, JSON.stringify(disk));
+  assert.ok(disk.window_events < 30 && disk.window_bytes <= 1024 * 1024, JSON.stringify(disk));
+  assert.equal(disk.pending_bytes, 0);
+  assert.equal(disk.reads, 0);
+  assert.equal((await request(crier, '/events/news?since=earliest', { headers: { accept: 'application/json' } })).json().length > 0, true);
+  assert.ok((await crier.stats()).history.disk.reads > 0);
+});
+
+test('/-/stats counts what a full file refused', async (t) => {
+  const crier = await startCrier(t, { args: ['--data', folder(t), '--data-bytes', '1M'] });
+  let answer;
+  for (let i = 0; i < 100 && answer?.status !== 503; i++) {
+    answer = await request(crier, '/events/news', { method: 'POST', body: 'x'.repeat(50_000) });
+  }
+  assert.equal(answer.json().code, 'journal-full');
+  const stats = await crier.stats();
+  assert.ok(stats.history.disk.refused_full > 0);
+  assert.ok(stats.refused['journal-full'] > 0);
+  assert.equal(stats.history.disk.refused_failed + stats.history.disk.outcome_unknown, 0);
 });

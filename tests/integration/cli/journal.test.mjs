@@ -2,10 +2,11 @@
 // crier journal: into the folder of a hub, while it runs and when it does not; what is written there comes out
 // again, and what is wrong is told in a line.
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { publish, request, startCrier } from '../lib/crier.mjs';
+import { bin, plainEnvironment, publish, request, startCrier } from '../lib/crier.mjs';
 import { run } from '../lib/command.mjs';
 import { folder, makeForeign, spoil } from '../lib/folder.mjs';
 
@@ -374,6 +375,22 @@ for (const verb of ['info', 'verify', 'dump', 'export', 'compact']) {
     const other = readFileSync(join(foreign, 'data.mdb'));
     await refused(foreign, /./);
     assert.ok(other.equals(readFileSync(join(foreign, 'data.mdb'))));
+  });
+}
+
+for (const verb of ['info', 'verify', 'export', 'compact']) {
+  test(`${verb}: a folder that this user may not look into`, async (t) => {
+    const { data, crier } = await filled(t);
+    await crier.stop();
+    const somebody = process.getuid() === 0 ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : ['env'];
+    const as = (...args) => spawnSync(somebody[0], [...somebody.slice(1), bin, ...args], { env: plainEnvironment(), encoding: 'utf8' });
+    if (as('--version').status !== 0) return t.skip('no way to be another user');
+    chmodSync(data, 0);
+    const done = as('journal', verb, '--data', data);
+    chmodSync(data, 0o700);
+    assert.equal(done.status, 1);
+    assert.match(done.stderr, /^crier journal: [^\n]*may not [^\n]*\n$/);
+    assert.ok(done.stderr.includes(data), done.stderr);
   });
 }
 
