@@ -184,7 +184,8 @@ static bool look_at_memory(struct locating *l, const struct crier_job *job)
 }
 
 /* What is told as lost may be leaving this moment: its floor is raised before the commit
- * (apply.c). Until that is over the view would still have it, and the gap would begin with it. */
+ * (apply.c). Until that is over the view would still have it, and the gap would begin with it.
+ */
 static void wait_until_left(struct crier_durable *d)
 {
     struct crier_jobs *jobs = &d->jobs;
