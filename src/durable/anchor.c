@@ -278,7 +278,7 @@ int crier_anchor_move(struct crier_anchor *anchor, MDB_env *env)
     mdb_filehandle_t data;
     MDB_stat stat;
 
-    /* Whatever is wrong: what was written may be gone, and would not be missed the next time. */
+    /* Whatever is wrong: what was written may be gone, and would not be missed next time. */
     if (mdb_env_sync(env, 1) != 0)
         return -EIO;
     int r = crier_file_error(mdb_env_get_fd(env, &data));
