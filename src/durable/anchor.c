@@ -255,6 +255,7 @@ static int write_slot(struct crier_anchor *anchor, int data, size_t page_size)
         r = -EIO;
     crier_put_u64(buf + HEAD + 2 * page_size, checksum(buf, page_size));
     off_t at = (off_t)((anchor->seq + 1) % 2) * SLOT;
+    errno = ENOSPC; /* what it means when a write is cut short */
     if (r == 0 &&
         (pwrite(anchor->fd, buf, len, at) != (ssize_t)len || fdatasync(anchor->fd) < 0))
         r = errno == ENOSPC ? -ENOSPC : -EIO;
@@ -276,11 +277,11 @@ int crier_anchor_move(struct crier_anchor *anchor, MDB_env *env)
 {
     mdb_filehandle_t data;
     MDB_stat stat;
-    int r = crier_file_error(mdb_env_sync(env, 1));
 
-    if (r < 0)
-        return r;
-    r = crier_file_error(mdb_env_get_fd(env, &data));
+    /* Whatever is wrong: what was written may be gone, and would not be missed next time. */
+    if (mdb_env_sync(env, 1) != 0)
+        return -EIO;
+    int r = crier_file_error(mdb_env_get_fd(env, &data));
     if (r == 0)
         r = crier_file_error(mdb_env_stat(env, &stat));
     if (r == 0)

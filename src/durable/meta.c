@@ -291,6 +291,13 @@ uint32_t crier_store_class(const struct crier_store *store, struct crier_slice t
     return (uint32_t)crier_rules_find(&store->rules, topic);
 }
 
+uint64_t crier_store_max_age(const struct crier_store *store, struct crier_slice topic)
+{
+    uint64_t max = crier_store_class_limits(store, crier_store_class(store, topic)).max_age_ms;
+
+    return max ? max : UINT64_MAX;
+}
+
 struct crier_rule crier_store_class_limits(const struct crier_store *store, uint32_t class_id)
 {
     if (class_id)

@@ -409,5 +409,5 @@ int crier_store_sync(struct crier_store *store)
 {
     if (store->anchor.fd >= 0)
         return crier_anchor_move(&store->anchor, store->env);
-    return crier_file_error(mdb_env_sync(store->env, 1));
+    return mdb_env_sync(store->env, 1) == 0 ? 0 : -EIO;
 }

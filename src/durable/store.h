@@ -102,6 +102,9 @@ int crier_store_ends(struct crier_store *store,
  * the boot clock alone. Never small: seven days before now is no trouble. Set when it is
  * opened. */
 uint64_t crier_store_clock(const struct crier_store *store, struct crier_now now);
+/* How old an event of a topic may become, by its rule or else by the limits; UINT64_MAX: any
+ * age. */
+uint64_t crier_store_max_age(const struct crier_store *store, struct crier_slice topic);
 
 /* ---- writing: one thread ----------------------------------------------------------------- */
 

@@ -122,9 +122,12 @@ static uint64_t id_line_bytes(struct crier_id id)
 static uint64_t
 expiry(const struct crier_writer *w, const struct crier_draft *draft, uint64_t now_ms)
 {
-    uint64_t max = w->d->limits.max_age_ms;
+    uint64_t max = crier_store_max_age(w->d->store, draft->topics[0]);
+    uint64_t ttl = draft->ttl_ms < max ? draft->ttl_ms : max;
 
-    return draft->ttl_ms ? now_ms + (draft->ttl_ms < max ? draft->ttl_ms : max) : 0;
+    if (!draft->ttl_ms)
+        return 0;
+    return ttl < UINT64_MAX - now_ms ? now_ms + ttl : UINT64_MAX;
 }
 
 static int store_put(struct crier_writer *w, const struct crier_put *put, uint64_t number)
@@ -383,9 +386,10 @@ static void sync_if_due(struct crier_writer *w, bool now)
     if (!w->unsynced || (!now && ms < w->sync_at))
         return;
     /* Of a disk that has failed nothing is asked, and nothing is due any more. */
-    if (!is_broken(w) && crier_store_sync(d->store) < 0)
+    int r = is_broken(w) ? 0 : crier_store_sync(d->store);
+    w->unsynced = r == -ENOSPC || r == -ENOMEM; /* the last synced state is whole: once more */
+    if (r < 0 && !w->unsynced)
         atomic_store(&d->state, CRIER_JOURNAL_FAILED);
-    w->unsynced = false;
     w->sync_at = ms + d->sync_ms;
 }
 

@@ -160,6 +160,46 @@ static void ages_go_on(void **state)
     world_end(&w);
 }
 
+/* A ttl ends an event earlier than its rule, which may keep it longer than the limits would. */
+static void ttl_in_a_class(void **state)
+{
+    static const char *const topics[] = {"week/a", "any/a", "other/a"};
+    struct crier_journal_limits limits = {.max_age_ms = 60 * MINUTE};
+    struct crier_rules rules = {0};
+    struct crier_durable_options options = {
+        .sync = CRIER_SYNC_NONE, .rules = &rules, .limits = &limits};
+    struct world w = {.now = start_time};
+    struct crier_draft drafts[6];
+    struct crier_buf fault;
+    struct test_seen seen;
+
+    assert_null(crier_rules_add(&rules, CRIER_SLICE("week/**=1000,1GiB,7d")));
+    assert_null(crier_rules_add(&rules, CRIER_SLICE("any/**=1000")));
+    test_dir_make(w.dir);
+    options.dir = w.dir;
+    crier_buf_init(&fault, &crier_mem_libc);
+    assert_int_equal(crier_durable_open(&crier_mem_libc, &test_key, TEST_EPOCH, &options, w.now,
+                                        &w.journal, &fault),
+                     0);
+    crier_buf_deinit(&fault);
+    for (int i = 0; i < 6; i++) {
+        drafts[i] = test_draft(topics[i % 3], "data: x\n\n");
+        drafts[i].ttl_ms = i < 3 ? UINT64_C(180) * MINUTE : UINT64_MAX;
+    }
+    crier_journal_append(w.journal, drafts, 6, w.now);
+    const size_t expected[3][3] = {{2, 2, 2}, {2, 2, 0}, {1, 1, 0}};
+    for (int hours = 0; hours < 3; hours++) {
+        for (int i = 0; i < 3; i++)
+            assert_int_equal(read_from(&w, topics[i],
+                                       (struct crier_since){.kind = CRIER_SINCE_EARLIEST},
+                                       &seen),
+                             expected[hours][i]);
+        w.now.boot_ms += 120 * MINUTE;
+        test_trim(w.journal, w.now);
+    }
+    world_end(&w);
+}
+
 static struct crier_draft keyed(const char *topic, const char *key)
 {
     struct crier_draft draft = test_draft(topic, "data: x\n\n");
@@ -514,6 +554,65 @@ static void failed_disk_is_left_alone(void **state)
     test_dir_remove(dir);
 }
 
+/* What the file of synced states has (anchor.c), read apart from the writer. */
+static uint64_t synced_seq(int fd)
+{
+    enum { SLOT = 131148, SEQ = 60 };
+    unsigned char bytes[8];
+    uint64_t newest = 0;
+
+    for (int i = 0; i < 2; i++) {
+        if (pread(fd, bytes, 8, (off_t)i * SLOT + SEQ) == 8 && crier_get_u64(bytes) > newest)
+            newest = crier_get_u64(bytes);
+    }
+    return newest;
+}
+
+/* The room for a synced state may be missing for a while: the one before is whole. */
+static void syncs_when_there_is_room(void **state)
+{
+    struct crier_durable_options options = {.sync = CRIER_SYNC_INTERVAL, .sync_ms = 1};
+    int good, bad = open("/dev/full", O_RDWR | O_CLOEXEC);
+    struct crier_draft draft = test_draft("a", "data: x\n\n");
+    char dir[TEST_DIR];
+    struct crier_buf fault;
+    struct crier_journal *journal;
+
+    if (bad < 0)
+        skip();
+    test_dir_make(dir);
+    options.dir = dir;
+    crier_buf_init(&fault, &crier_mem_libc);
+    assert_int_equal(crier_durable_open(&crier_mem_libc, &test_key, TEST_EPOCH, &options,
+                                        start_time, &journal, &fault),
+                     0);
+    crier_buf_deinit(&fault);
+    int fd = crier_durable_of(journal)->store->anchor.fd;
+    good = dup(fd);
+    uint64_t seq = synced_seq(good);
+    assert_int_equal(seq, 1);
+    assert_int_equal(dup2(bad, fd), fd);
+    for (int i = 0; i < 3; i++) {
+        crier_journal_append(journal, &draft, 1, start_time);
+        assert_int_equal(draft.result, 0);
+        test_trim(journal, start_time);
+        nanosleep(&(struct timespec){.tv_nsec = 3 * 1000000}, NULL);
+    }
+    assert_int_equal(crier_journal_state(journal), CRIER_JOURNAL_OK);
+    assert_int_equal(dup2(good, fd), fd);
+    crier_journal_append(journal, &draft, 1, start_time);
+    assert_int_equal(draft.result, 0);
+    test_trim(journal, start_time);
+    for (int i = 0; i < 10000 && synced_seq(good) == seq; i++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    assert_true(synced_seq(good) > seq);
+    assert_int_equal(crier_journal_state(journal), CRIER_JOURNAL_OK);
+    crier_journal_free(journal);
+    close(good);
+    close(bad);
+    test_dir_remove(dir);
+}
+
 /* ---- questions that are given up ---------------------------------------------------------- */
 
 static void given_up(void **state)
@@ -544,6 +643,7 @@ int main(void)
         cmocka_unit_test(events_stay),
         cmocka_unit_test(ids_grow),
         cmocka_unit_test(ages_go_on),
+        cmocka_unit_test(ttl_in_a_class),
         cmocka_unit_test(keys_stay),
         cmocka_unit_test(keys_in_one_transaction),
         cmocka_unit_test(keys_are_forgotten),
@@ -555,6 +655,7 @@ int main(void)
         cmocka_unit_test(a_batch_ends),
         cmocka_unit_test(a_batch_ends_where_it_is_refused),
         cmocka_unit_test(failed_disk_is_left_alone),
+        cmocka_unit_test(syncs_when_there_is_room),
         cmocka_unit_test(given_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
