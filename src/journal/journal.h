@@ -287,8 +287,8 @@ struct crier_journal_stats {
     uint64_t held_bytes; /* memory of segments, read or not */
     struct crier_id first, last;
     struct crier_disk_stats {
-        bool durable;                    /* false: there is no disk, and all below is 0 */
-        uint64_t file_bytes, free_bytes; /* free: inside the file, to be used again */
+        bool durable;                         /* false: there is no disk, and all below is 0 */
+        uint64_t file_bytes, free_bytes;      /* free: inside the file, to be used again */
         uint64_t max_file_bytes;              /* the file does not grow beyond */
         uint64_t window_events, window_bytes; /* of history, also in memory */
         uint64_t commits, committed;          /* transactions, and events in them */
