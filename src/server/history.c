@@ -117,9 +117,11 @@ static bool is_whole(const struct page *page)
 static int read_page(struct crier_exchange *ex, struct page *page)
 {
     struct crier_start gap;
-    int r = page->located ? 0 : locate(ex, page);
+    int r = page->located ? 0 : locate(ex, page), still = 0;
 
-    while (r == 0 && !is_whole(page)) {
+    /* One that comes upon a loss stops where it is, and the next one tells: only the second
+     * without a move means that there is nothing more. */
+    while (r == 0 && !is_whole(page) && still < 2) {
         uint64_t before = page->scan.position;
 
         r = crier_journal_scan(ex->outlet->journal, &page->scan, add_record, page, &gap);
@@ -127,9 +129,8 @@ static int read_page(struct crier_exchange *ex, struct page *page)
             page->scan.position = gap.position; /* an event left history between the calls */
             page->scan.losses = gap.losses;
             r = 0;
-        } else if (r == 0 && page->scan.position == before) {
-            break; /* there is nothing more */
         }
+        still = page->scan.position == before ? still + 1 : 0;
     }
     return r == 0 ? crier_buf_error(&page->body) : r;
 }
