@@ -201,6 +201,8 @@ function judge({ verify, listing, cut, ledger, ids, limit, sync, replay }) {
   if (verify.status !== 0 || listing.status !== 0) {
     return promised.length > 0 ? `refused, with ${promised.length} events promised: ${verify.stdout}${verify.stderr}${listing.stderr}` : null;
   }
+  // Without a sync and without an order nothing is promised of what the file holds: LMDB has no checksums.
+  if (sync === 'none' && cut.keep === 'sectors') return null;
   let items;
   try {
     items = exported(listing.stdout);
