@@ -8,6 +8,7 @@
  */
 #include "base/mem.h"
 #include "durable/view.h"
+#include "journal/picks.h"
 #include <stdlib.h>
 
 /* ---- the oldest and the newest ----------------------------------------------------------- */
@@ -78,24 +79,8 @@ struct picks {
     struct crier_view *view;
     const struct crier_filter *filter;
     uint64_t clock_ms;
-    uint64_t *numbers;
-    size_t count, cap;
+    struct crier_picks list;
 };
-
-static int add_pick(struct picks *picks, uint64_t number)
-{
-    if (picks->count == picks->cap) {
-        size_t cap = picks->cap ? picks->cap * 2 : 64;
-        uint64_t *numbers =
-            crier_mem_resize(picks->view->store->mem, picks->numbers, cap * sizeof(numbers[0]));
-        if (!numbers)
-            return -ENOMEM;
-        picks->numbers = numbers;
-        picks->cap = cap;
-    }
-    picks->numbers[picks->count++] = number;
-    return 0;
-}
 
 /* 0: it was taken; 1: it does not match. */
 static int try_pick(struct picks *picks, uint64_t number)
@@ -107,7 +92,7 @@ static int try_pick(struct picks *picks, uint64_t number)
         return r == -ENOENT ? -EUCLEAN : r;
     if (!crier_find_rest(picks->filter, &row, picks->clock_ms))
         return 1;
-    return add_pick(picks, number);
+    return crier_picks_add(&picks->list, number);
 }
 
 static int pick(void *ctx, const struct crier_topic_row *topic)
@@ -158,29 +143,6 @@ static int pick_all(struct picks *picks)
     return crier_find_topics(picks->view, filter, 0, pick, picks);
 }
 
-static int compare_numbers(const void *a, const void *b)
-{
-    const uint64_t *one = a, *two = b;
-    return (*one > *two) - (*one < *two);
-}
-
-/* Ascending, each once, and of too many the newest. */
-static void sort_picks(struct picks *picks, uint64_t max)
-{
-    size_t n = 0;
-
-    if (!picks->count)
-        return;
-    qsort(picks->numbers, picks->count, sizeof(picks->numbers[0]), compare_numbers);
-    for (size_t i = 0; i < picks->count; i++) {
-        if (n == 0 || picks->numbers[n - 1] != picks->numbers[i])
-            picks->numbers[n++] = picks->numbers[i];
-    }
-    size_t skip = n > max ? n - (size_t)max : 0;
-    memmove(picks->numbers, picks->numbers + skip, (n - skip) * sizeof(picks->numbers[0]));
-    picks->count = n - skip;
-}
-
 int crier_view_latest(struct crier_view *view,
                       const struct crier_filter *filter,
                       uint64_t count,
@@ -188,17 +150,18 @@ int crier_view_latest(struct crier_view *view,
                       uint64_t **ret_numbers,
                       size_t *ret_count)
 {
-    struct picks picks = {.view = view, .filter = filter, .clock_ms = clock_ms};
+    struct picks picks = {
+        .view = view, .filter = filter, .clock_ms = clock_ms, .list.mem = view->store->mem};
 
     int r = pick_all(&picks);
     if (r == 0)
-        sort_picks(&picks, count);
-    if (r < 0 || !picks.count)
-        picks.numbers = crier_mem_free(view->store->mem, picks.numbers);
+        crier_picks_sort(&picks.list, count);
+    if (r < 0 || !picks.list.count)
+        picks.list.numbers = crier_mem_free(view->store->mem, picks.list.numbers);
     if (r < 0)
         return r;
-    *ret_numbers = picks.numbers;
-    *ret_count = picks.count;
+    *ret_numbers = picks.list.numbers;
+    *ret_count = picks.list.count;
     return 0;
 }
 

@@ -22,8 +22,8 @@
  */
 #include "base/mem.h"
 #include "journal/match.h"
+#include "journal/picks.h"
 #include <assert.h>
-#include <stdlib.h>
 
 struct locating {
     struct crier_memory *memory;
@@ -301,8 +301,7 @@ start_at_id(const struct locating *l, struct crier_id id, struct crier_start *re
 
 struct picks {
     const struct locating *l;
-    uint64_t *numbers;
-    size_t count, cap;
+    struct crier_picks list;
 };
 
 static int pick(struct picks *picks, const struct crier_topic *topic)
@@ -320,17 +319,7 @@ static int pick(struct picks *picks, const struct crier_topic *topic)
     }
     if (i == SIZE_MAX)
         return 0;
-    if (picks->count == picks->cap) {
-        size_t cap = picks->cap ? picks->cap * 2 : 64;
-        uint64_t *numbers =
-            crier_mem_resize(l->memory->journal.mem, picks->numbers, cap * sizeof(numbers[0]));
-        if (!numbers)
-            return -ENOMEM;
-        picks->numbers = numbers;
-        picks->cap = cap;
-    }
-    picks->numbers[picks->count++] = crier_topic_at(topic, i);
-    return 0;
+    return crier_picks_add(&picks->list, crier_topic_at(topic, i));
 }
 
 static int pick_prefix(struct picks *picks, struct crier_slice prefix)
@@ -363,44 +352,20 @@ static int pick_all(struct picks *picks)
     return r;
 }
 
-static int compare_numbers(const void *a, const void *b)
-{
-    const uint64_t *one = a, *two = b;
-    return (*one > *two) - (*one < *two);
-}
-
-/* Ascending, each once, and of too many the newest. */
-static void sort_picks(struct picks *picks, uint64_t max)
-{
-    size_t n = 0;
-
-    if (!picks->count)
-        return;
-    qsort(picks->numbers, picks->count, sizeof(picks->numbers[0]), compare_numbers);
-    for (size_t i = 0; i < picks->count; i++) {
-        if (n == 0 || picks->numbers[n - 1] != picks->numbers[i])
-            picks->numbers[n++] = picks->numbers[i];
-    }
-    size_t skip = n > max ? n - (size_t)max : 0;
-    for (size_t i = skip; i < n; i++)
-        picks->numbers[i - skip] = picks->numbers[i];
-    picks->count = n - skip;
-}
-
 static int
 start_at_latest(const struct locating *l, uint64_t count, struct crier_start *ret_start)
 {
-    struct picks picks = {.l = l};
+    struct picks picks = {.l = l, .list.mem = l->memory->journal.mem};
 
     int r = pick_all(&picks);
     if (r < 0) {
-        crier_mem_free(l->memory->journal.mem, picks.numbers);
+        crier_mem_free(l->memory->journal.mem, picks.list.numbers);
         return r;
     }
-    sort_picks(&picks, count);
-    start_at(l, picks.count ? picks.numbers[0] - 1 : l->end, ret_start);
-    ret_start->picks = picks.numbers;
-    ret_start->pick_count = picks.count;
+    crier_picks_sort(&picks.list, count);
+    start_at(l, picks.list.count ? picks.list.numbers[0] - 1 : l->end, ret_start);
+    ret_start->picks = picks.list.numbers;
+    ret_start->pick_count = picks.list.count;
     return 0;
 }
 
