@@ -94,6 +94,8 @@ struct crier_durable {
     struct crier_now seen; /* the latest moment anybody has told */
     bool trim, stopping;
     _Atomic uint64_t pending_bytes;
+    _Atomic uint64_t sync_tries; /* with an interval */
+    _Atomic bool sync_due;       /* something is committed and not synced */
     pthread_t thread;
 
     _Atomic int state; /* enum crier_journal_state */

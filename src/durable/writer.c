@@ -342,9 +342,8 @@ static int forget_bit_by_bit(struct crier_writer *w)
             struct crier_draft *draft = &p->drafts[i];
             if (p->refused || !draft->forget || draft->result != -ENOSPC)
                 continue;
-            do {
-                r = leave_some(w, draft);
-            } while (r > 0);
+            while ((r = leave_some(w, draft)) > 0)
+                draft->result = CRIER_APPEND_UNKNOWN; /* of what it asks for, a part is done */
             if (r < 0)
                 return r;
             draft->result = 0;
@@ -383,6 +382,7 @@ static void sync_if_due(struct crier_writer *w, bool now)
     struct crier_durable *d = w->d;
     uint64_t ms = monotonic_us() / 1000;
 
+    atomic_store(&d->sync_due, w->unsynced);
     if (!w->unsynced || (!now && ms < w->sync_at))
         return;
     /* Of a disk that has failed nothing is asked, and nothing is due any more. */
@@ -391,6 +391,8 @@ static void sync_if_due(struct crier_writer *w, bool now)
     if (r < 0 && !w->unsynced)
         atomic_store(&d->state, CRIER_JOURNAL_FAILED);
     w->sync_at = ms + d->sync_ms;
+    atomic_store(&d->sync_due, w->unsynced);
+    atomic_fetch_add(&d->sync_tries, 1);
 }
 
 /* ---- the loop ---------------------------------------------------------------------------- */
