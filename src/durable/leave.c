@@ -79,7 +79,8 @@ int crier_batch_order(struct crier_store *store, uint32_t class_id, uint64_t num
         mdb_put(store->txn, store->tables[CRIER_TABLE_ORDER], &k, &value, 0));
 }
 
-/* The first or the last number of a topic's postings. */
+/* The first or the last number of a topic's postings. Where there is but one, LMDB leaves the
+ * value as MDB_SET has found it: it must be the same variable. */
 static int
 end_of(struct crier_store *store, uint64_t serial, MDB_cursor_op op, uint64_t *ret_number)
 {
